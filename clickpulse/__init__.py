@@ -1,0 +1,1 @@
+"""What every part of Clickpulse shares: settings, clients, errors, windows and models."""

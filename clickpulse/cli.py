@@ -1,0 +1,32 @@
+"""The `clickpulse` command. Each folder adds its own commands in a `commands.py`; imports inside them stay lazy."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from clickpulse.errors import ClickpulseError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Minutely analytics of user interactions: every event accounted for.",
+)
+
+
+def main() -> None:
+    """Run the command line; an expected error ends with one clear message and status 1."""
+    _register()
+    try:
+        app()
+    except ClickpulseError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+def _register() -> None:
+    from producer import commands as producer_commands
+
+    producer_commands.register(app)
