@@ -220,8 +220,15 @@ class SinkSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="SINK_", extra="ignore", frozen=True)
 
     group_id: str = "clickpulse-sink"
-    flush_rows: int = Field(100_000, ge=1)
-    flush_ms: int = Field(250, ge=1, le=250)
+    instance_id: str | None = Field(
+        None, description="static group membership: a restart takes its partitions back at once, even after a kill"
+    )
+    flush_rows: int = Field(
+        100_000, ge=1, le=1_000_000, description="below ClickHouse's block size: an insert is all or nothing"
+    )
+    flush_bytes: int = Field(32 * 1024**2, ge=1024)
+    flush_ms: int = Field(250, ge=1, le=250, description="at most this long after the first buffered message")
+    stop_seconds: float = Field(8, gt=0, description="for the last flush at SIGTERM; what is left is read again")
     health_host: str = "127.0.0.1"
     health_port: int = 9101
 
