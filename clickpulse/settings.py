@@ -211,6 +211,17 @@ class ReportApiSettings(ServiceSettings):
     token: SecretStr
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     pool_size: int = 8
+    open_reads: bool = Field(True, description="reports can be read without a token; the service listens on loopback")
+
+
+class ReportReaderSettings(ServiceSettings):
+    """The report service for those who only read: no database, and a token only where reads need one."""
+
+    service = "report_api"
+    model_config = SettingsConfigDict(env_prefix="REPORT_API_", extra="ignore", frozen=True)
+
+    url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
+    token: SecretStr | None = None
 
 
 class SinkSettings(ServiceSettings):
@@ -243,6 +254,8 @@ class ProducerSettings(ServiceSettings):
     compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = "lz4"
     delivery_timeout_ms: int = Field(300_000, ge=1000, description="an outage shorter than this loses nothing")
     max_buffered_events: int = Field(500_000, ge=1)
+    max_event_bytes: int = Field(1_000_000, ge=1, description="a larger event is dead-lettered; the topic's own limit is above")
+    connect_timeout_seconds: float = Field(60, gt=0, description="how long Kafka and the registry are tried at the start")
 
 
 class DashboardSettings(ServiceSettings):

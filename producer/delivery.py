@@ -1,0 +1,240 @@
+"""Delivery of events to Kafka: an event counts as sent when Kafka has acknowledged it, not before.
+
+The producer is idempotent and waits for all in-sync replicas. What Kafka will never take (too large, not
+serializable) goes to the dead-letter topic; while Kafka is away events wait in memory, up to the delivery timeout, and
+once the memory allowed is full `send` waits as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException, Producer
+
+from clickpulse.errors import BadRecordError, ConfigurationError, TransientError
+from clickpulse.settings import KafkaSettings, ProducerSettings
+from producer import dead_letters
+from producer.interaction import Interaction
+from producer.outage import Outage
+from producer.tally import MINUTE_MS, Tallies, Tally
+from producer.topics import DEAD_LETTER_MAX_BYTES
+from producer.wire import Encoder
+
+log = structlog.get_logger()
+
+_SERVE_EVERY = 1000
+"""Events between two looks at the delivery reports: they hold memory until they are served."""
+_WAIT_SECONDS = 0.1
+_DEAD_LETTER_BYTES = DEAD_LETTER_MAX_BYTES - 64 * 1024
+"""Leaves room for key, headers and framing."""
+
+_CONFIGURATION_ERRORS = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - librdkafka's local errors have such names
+        KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+        KafkaError._AUTHENTICATION,  # noqa: SLF001
+    }
+)
+
+
+class Delivery:
+    """Sends events and keeps the account. Use from one thread.
+
+    Args:
+        kafka: broker and topics.
+        settings: buffering, compression and limits.
+        encoder: serializes the events.
+        keep_minutes: how many minutes the account tells apart; None for all.
+    """
+
+    def __init__(
+        self, kafka: KafkaSettings, settings: ProducerSettings, encoder: Encoder, *, keep_minutes: int | None = None
+    ) -> None:
+        self.generated = 0
+        self.dead_lettered = 0
+        self.failed = 0
+        self.tallies = Tallies(self._undelivered, keep_minutes=keep_minutes)
+        self._kafka = kafka
+        self._settings = settings
+        self._encode = encoder.encode
+        self._last_error = "no answer"
+        self._stop_reason: ConfigurationError | TransientError | None = None
+        self._producer = Producer(self._config())
+        self._produce = self._producer.produce
+        self._since_served = 0
+        self._minute = -1
+        self._current: dict[str, Tally] = {}
+        self._unsendable: list[tuple[Any, KafkaError]] = []
+        self._outage = Outage()
+
+    def _config(self) -> dict[str, Any]:
+        return self._kafka.client_config() | {
+            "enable.idempotence": True,
+            "acks": "all",
+            "compression.type": self._settings.compression,
+            "linger.ms": self._settings.linger_ms,
+            "delivery.timeout.ms": self._settings.delivery_timeout_ms,
+            "queue.buffering.max.messages": self._settings.max_buffered_events,
+            "queue.buffering.max.kbytes": 1024 * 1024,
+            "batch.num.messages": 10_000,
+            # Dead letters may be larger than events; `send_encoded` limits these, `batch.size` the batches.
+            "message.max.bytes": DEAD_LETTER_MAX_BYTES,
+            "batch.size": min(self._settings.max_event_bytes, 1_000_000),
+            # The partitioner of the Java clients: every client puts a user into the same partition.
+            "partitioner": "murmur2_random",
+            # librdkafka's own lines on stderr repeat several times a second; the last error is logged with the pause.
+            "log_level": 0,
+            "error_cb": self._on_error,
+        }
+
+    def send(self, event: Interaction) -> None:
+        """Hand one event over. Events of a user must come in order of their time.
+
+        Raises:
+            ConfigurationError: Kafka refuses the client or the topic.
+            TransientError: the client can't go on and has to be started anew.
+        """
+        try:
+            value = self._encode(event)
+        except BadRecordError as error:
+            self.generated += 1
+            self._dead_letter(
+                dead_letters.as_bytes(event),
+                str(event.user_id).encode(),
+                event.event_timestamp,
+                error.reason,
+                error.error_class,
+            )
+            return
+        self.send_encoded(event.event_type, event.event_timestamp, event.user_id.encode(), value)
+
+    def send_encoded(self, event_type: str, timestamp_ms: int, key: bytes, value: bytes) -> None:
+        """Hand over an event that is serialized already; `timestamp_ms` becomes Kafka's. Raises as `send`."""
+        self.generated += 1
+        if len(value) > self._settings.max_event_bytes:
+            limit = self._settings.max_event_bytes
+            reason = f"the event has {len(value)} bytes, PRODUCER_MAX_EVENT_BYTES allows {limit}"
+            self._dead_letter(value, key, timestamp_ms, reason, "message-too-large")
+            return
+        minute = timestamp_ms // MINUTE_MS
+        if minute != self._minute:
+            self._current = self.tallies.of_minute(minute)
+            self._minute = minute
+        callback = self._current[event_type].delivered
+        try:
+            self._produce(self._kafka.topic, value, key, -1, callback, timestamp_ms)
+        except BufferError:
+            self._produce_when_there_is_room(self._kafka.topic, value, key, -1, callback, timestamp_ms)
+        except KafkaException as error:
+            self._refused(error)
+        self._since_served += 1
+        if self._since_served >= _SERVE_EVERY:
+            self.serve()
+
+    def serve(self, wait_seconds: float = 0) -> None:
+        """Take the delivery reports that have come, waiting for the first one at most `wait_seconds`.
+
+        Raises:
+            ConfigurationError, TransientError: as `send`.
+        """
+        self._since_served = 0
+        self._producer.poll(wait_seconds)
+        self._after_reports()
+        if self._stop_reason is not None:
+            raise self._stop_reason
+
+    def flush(self, give_up: Callable[[], bool]) -> None:
+        """Wait until Kafka has answered everything; each event has an answer after the delivery timeout at the latest.
+
+        Args:
+            give_up: asked several times a second; when true, what is outstanding is abandoned and counts as failed.
+        """
+        while self.outstanding:
+            if give_up():
+                log.warning("flush_abandoned", outstanding=self.outstanding)
+                self._producer.purge()
+            self._producer.flush(_WAIT_SECONDS)
+            self._after_reports()
+
+    @property
+    def outstanding(self) -> int:
+        """Events and dead letters that Kafka has not answered yet."""
+        return len(self._producer) + len(self._unsendable)
+
+    def _after_reports(self) -> None:
+        # Not in the delivery callback itself: producing may have to wait for further callbacks.
+        unsendable, self._unsendable = self._unsendable, []
+        for message, error in unsendable:
+            reason = f"Kafka refuses it: {error.str()}"
+            error_class = dead_letters.REFUSED[error.code()]
+            self._dead_letter(message.value(), message.key(), message.timestamp()[1], reason, error_class)
+        # The same number as the tallies' sum, without adding up a week of minutes a hundred times a second.
+        acknowledged = self.generated - self.outstanding - self.dead_lettered - self.failed
+        self._outage.watch(self.outstanding, acknowledged, self._last_error)
+
+    def _produce_when_there_is_room(self, *message: Any, **more: Any) -> None:
+        """The buffer is full: wait for delivery reports, which free it. Ends with the outage or the delivery timeout."""
+        while True:
+            self.serve(_WAIT_SECONDS)
+            try:
+                self._produce(*message, **more)
+            except BufferError:
+                continue
+            return
+
+    def _dead_letter(self, value: bytes, key: bytes | None, timestamp_ms: int, reason: str, error_class: str) -> None:
+        kept, more = dead_letters.cut_to_fit(value, _DEAD_LETTER_BYTES)
+        headers = dead_letters.headers(self._kafka.topic, timestamp_ms, reason, error_class) + more
+        message = (self._kafka.dead_letter_topic, kept, key, -1, self._on_dead_letter)
+        try:
+            self._produce(*message, headers=headers)
+        except BufferError:
+            self._produce_when_there_is_room(*message, headers=headers)
+        except KafkaException as error:
+            self._refused(error)
+        log.warning("dead_lettered", topic=self._kafka.topic, reason=reason, error_class=error_class)
+
+    def _on_dead_letter(self, error: KafkaError | None, _message: Any) -> None:
+        if error is None:
+            self.dead_lettered += 1
+        else:
+            self.failed += 1
+            log.error("dead_letter_failed", topic=self._kafka.dead_letter_topic, error=error.str())
+            self._check_configuration(error)
+
+    def _undelivered(self, error: KafkaError, message: Any) -> None:
+        """Delivery callback of an event that Kafka did not take."""
+        if error.code() in dead_letters.REFUSED:
+            self._unsendable.append((message, error))
+            return
+        self.failed += 1
+        if self.failed == 1:  # the others of an outage have the same reason
+            log.error("delivery_failed", error=error.str(), last_error=self._last_error)
+        self._check_configuration(error)
+
+    def _refused(self, error: KafkaException) -> None:
+        problem = error.args[0]
+        self.failed += 1
+        self._check_configuration(problem)
+        if self._stop_reason is None:
+            self._stop_reason = TransientError(
+                f"the Kafka client can't go on ({problem.str()}): start the command again"
+            )
+
+    def _check_configuration(self, error: KafkaError) -> None:
+        if error.code() in _CONFIGURATION_ERRORS:
+            self._stop_reason = ConfigurationError(
+                f"Kafka {self._kafka.bootstrap_servers} does not take events for {self._kafka.topic}: {error.str()}; "
+                f"check KAFKA_TOPIC, the user and its rights"
+            )
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Librdkafka's report on connections; it goes on trying by itself."""
+        self._last_error = error.str()
+        if error.fatal():
+            self._stop_reason = TransientError(f"the Kafka client can't go on ({error.str()}): start the command again")

@@ -1,0 +1,126 @@
+"""Creates the topics: `python -m producer.topics`. Doing it again changes nothing.
+
+Events are kept by size, not by age: their Kafka timestamp is when they happened, and a replay of last year's clicks
+would be deleted at once by a limit on age.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import stamina
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import NewTopic
+
+from clickpulse.clients import kafka_admin
+from clickpulse.errors import ClickpulseError, ConfigurationError, TransientError
+from clickpulse.logs import configure_logging
+from clickpulse.settings import KafkaSettings, ProducerSettings
+
+if TYPE_CHECKING:
+    from confluent_kafka.admin import AdminClient
+
+log = structlog.get_logger()
+
+DEAD_LETTER_PARTITIONS = 1
+DEAD_LETTER_MAX_BYTES = 10 * 1024**2
+"""Larger than any event that the other topic takes, as too large events end up here."""
+_DEAD_LETTER_RETENTION_MS = 90 * 24 * 3600 * 1000
+_ANSWER_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Topic:
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def wanted_topics(settings: KafkaSettings) -> list[Topic]:
+    """The topic of the events and the one of the dead letters."""
+    common = {
+        "cleanup.policy": "delete",
+        "message.timestamp.type": "CreateTime",
+        "min.insync.replicas": str(max(1, settings.replication_factor - 1)),
+    }
+    return [
+        Topic(
+            settings.topic,
+            settings.partitions,
+            common | {"retention.ms": "-1", "retention.bytes": str(settings.retention_bytes)},
+        ),
+        Topic(
+            settings.dead_letter_topic,
+            DEAD_LETTER_PARTITIONS,
+            common | {"retention.ms": str(_DEAD_LETTER_RETENTION_MS), "max.message.bytes": str(DEAD_LETTER_MAX_BYTES)},
+        ),
+    ]
+
+
+def ensure_topics(settings: KafkaSettings, *, timeout_seconds: float) -> None:
+    """Create the topics that are missing and check the partitions of those that exist.
+
+    Raises:
+        ConfigurationError: the events' topic has another number of partitions, or the broker refuses to create it.
+        TransientError: the broker did not answer in `timeout_seconds`.
+    """
+    admin = kafka_admin(settings)
+    for attempt in stamina.retry_context(on=TransientError, attempts=None, timeout=timeout_seconds, wait_max=2):
+        with attempt:
+            partitions = _existing(admin, settings)
+            for topic in wanted_topics(settings):
+                if topic.name not in partitions:
+                    _create(admin, topic, settings)
+                elif topic.name == settings.topic and partitions[topic.name] != topic.partitions:
+                    raise ConfigurationError(
+                        f"topic {topic.name} has {partitions[topic.name]} partitions and KAFKA_PARTITIONS is "
+                        f"{topic.partitions}: set KAFKA_PARTITIONS={partitions[topic.name]}, or use another KAFKA_TOPIC"
+                    )
+
+
+def _existing(admin: AdminClient, settings: KafkaSettings) -> dict[str, int]:
+    try:
+        topics = admin.list_topics(timeout=_ANSWER_SECONDS).topics
+    except KafkaException as error:
+        raise TransientError(
+            f"Kafka {settings.bootstrap_servers} does not answer ({error.args[0].str()}): "
+            f"start it, or set KAFKA_BOOTSTRAP_SERVERS"
+        ) from error
+    return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
+
+
+def _create(admin: AdminClient, topic: Topic, settings: KafkaSettings) -> None:
+    new = NewTopic(
+        topic.name,
+        num_partitions=topic.partitions,
+        replication_factor=settings.replication_factor,
+        config=topic.config,
+    )
+    try:
+        admin.create_topics([new], operation_timeout=_ANSWER_SECONDS)[topic.name].result(timeout=2 * _ANSWER_SECONDS)
+    except KafkaException as error:
+        problem = error.args[0]
+        if problem.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return  # another process was quicker
+        message = f"topic {topic.name} could not be created: {problem.str()}"
+        if problem.retriable() or problem.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001
+            raise TransientError(message) from error
+        raise ConfigurationError(f"{message}; check KAFKA_REPLICATION_FACTOR and the user's rights") from error
+    log.info("topic_created", topic=topic.name, partitions=topic.partitions, config=topic.config)
+
+
+def main() -> int:
+    configure_logging("producer")
+    try:
+        ensure_topics(KafkaSettings.load(), timeout_seconds=ProducerSettings.load().connect_timeout_seconds)
+    except ClickpulseError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201 - this is a command
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
