@@ -1,0 +1,1 @@
+"""The profile without Docker: what to install, start, wait for and stop on one machine."""

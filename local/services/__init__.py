@@ -1,0 +1,25 @@
+"""The services of the local stack, one module each, and the order that follows from what each needs."""
+
+from __future__ import annotations
+
+from local.services import airflow, clickhouse, kafka, postgres, registry, reports, s3, sink, spark, traffic
+from local.services.base import Service, Stack
+
+__all__ = ["Service", "Stack", "all_services"]
+
+
+def all_services(stack: Stack) -> list[Service]:
+    """Every service of the stack, each after those it needs."""
+    services = [
+        *postgres.services(stack),
+        *clickhouse.services(stack),
+        *kafka.services(stack),
+        *s3.services(stack),
+        *airflow.services(stack),
+        *spark.services(stack),
+        *registry.services(stack),
+        *sink.services(stack),
+        *reports.services(stack),
+        *traffic.services(stack),
+    ]
+    return services

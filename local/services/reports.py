@@ -1,0 +1,36 @@
+"""The report API and the page."""
+
+from __future__ import annotations
+
+from clickpulse.settings import PROJECT_ROOT
+from local import probes
+from local.services.base import Service, Stack, python_module
+from local.settings import HOST
+
+
+def services(stack: Stack) -> list[Service]:
+    api = f"http://{HOST}:{stack.local.report_api_port}"
+    page = f"http://{HOST}:{stack.local.dashboard_port}"
+    streamlit = [
+        *("run", str(PROJECT_ROOT / "dashboard_ui" / "app.py")),
+        *("--server.address", HOST, "--server.port", str(stack.local.dashboard_port)),
+        *("--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"),
+    ]
+    return [
+        Service(
+            name="report-api",
+            title="Report API",
+            command=python_module("dashboard_api"),
+            probe=probes.http(f"{api}/readyz"),
+            needs=("postgres",),
+            address=api,
+        ),
+        Service(
+            name="dashboard",
+            title="Dashboard",
+            command=python_module("streamlit", *streamlit),
+            probe=probes.http(f"{page}/_stcore/health"),
+            needs=("report-api",),
+            address=page,
+        ),
+    ]

@@ -1,0 +1,59 @@
+"""Which stack runs in this home: its ports, addresses and shared environment, kept in `stack.env`."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+
+from dotenv import dotenv_values
+
+from clickpulse.settings import creds_dir, env_dir, home_dir, stack_env_file
+from local.credentials import write_private
+from local.postgres import PostgresSettings
+from local.services import Stack
+from local.settings import HOST, PORT_FIELDS, LocalSettings, data_dir, log_dir, run_dir
+
+
+def open_stack(settings: LocalSettings) -> Stack:
+    """The stack of this home, as the services see it; credentials have to exist."""
+    shared = os.environ | {
+        "CLICKPULSE_HOME": str(home_dir()),
+        "CLICKPULSE_ENV_DIR": str(env_dir()),
+        "CLICKPULSE_CREDS_DIR": str(creds_dir()),
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",
+        "TZ": "UTC",
+    }
+    return Stack(settings, shared, PostgresSettings.load().url(settings.postgres_port, "postgres"))
+
+
+def write_stack_env(settings: LocalSettings) -> None:
+    """Keep the addresses for the services and for later commands; the first start's minute is kept as it was."""
+    for folder in (data_dir(), log_dir(), run_dir()):
+        folder.mkdir(parents=True, exist_ok=True)
+    known = dotenv_values(stack_env_file()) if stack_env_file().is_file() else {}
+    lines = ["# Written by `clickpulse up`: the addresses of the stack that runs in this folder."]
+    lines += [f"{name}={value}" for name, value in _addresses(settings).items()]
+    lines.append(f"LOCAL_TRAFFIC={str(settings.traffic).lower()}")
+    lines.append(f"REPORT_START={known.get('REPORT_START') or datetime.now(UTC).strftime('%Y-%m-%dT%H:%M:00Z')}")
+    write_private(stack_env_file(), "\n".join(lines) + "\n")
+
+
+def _addresses(settings: LocalSettings) -> dict[str, object]:
+    ports = {f"LOCAL_{name.upper()}": getattr(settings, name) for name in PORT_FIELDS}
+    database = PostgresSettings.load().url(settings.postgres_port, "reports")
+    return ports | {
+        "KAFKA_BOOTSTRAP_SERVERS": f"{HOST}:{settings.kafka_port}",
+        "SCHEMA_REGISTRY_URL": f"http://{HOST}:{settings.registry_port}/apis/ccompat/v7",
+        "CLICKHOUSE_URL": f"http://{HOST}:{settings.clickhouse_port}",
+        "CLICKHOUSE_SERVER_PORT": settings.clickhouse_port,
+        "S3_ENDPOINT": f"http://{HOST}:{settings.s3_port}",
+        "SPARK_REMOTE": f"sc://{HOST}:{settings.spark_port}",
+        "REPORT_API_URL": f"http://{HOST}:{settings.report_api_port}",
+        "REPORT_API_PORT": settings.report_api_port,
+        "REPORT_API_DATABASE_URL": database,
+        "SINK_HEALTH_PORT": settings.sink_port,
+        "DASHBOARD_PORT": settings.dashboard_port,
+        "DASHBOARD_SINK_HEALTH_URL": f"http://{HOST}:{settings.sink_port}",
+        "DASHBOARD_AIRFLOW_URL": f"http://{HOST}:{settings.airflow_port}",
+    }

@@ -1,0 +1,170 @@
+"""`up`: check, install, then start every service as soon as what it needs is ready."""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Lock
+from typing import Protocol
+
+from clickpulse.errors import ClickpulseError
+from clickpulse.settings import PROJECT_ROOT, home_dir, stack_env_file
+from local import preflight
+from local.credentials import generate_credentials
+from local.processes import end_leftovers
+from local.services import Service, all_services
+from local.settings import LocalSettings, run_dir
+from local.stack import open_stack, write_stack_env
+from local.supervision import (
+    RUNNING,
+    Supervisor,
+    daemon_command,
+    daemon_environment,
+    log_file,
+    write_configuration,
+)
+
+_POLL_SECONDS = 0.1
+_DAEMON_SECONDS = 15
+
+
+class Progress(Protocol):
+    """Told what happens, from several threads."""
+
+    def step(self, service: str, doing: str) -> None: ...
+
+    def ready(self, service: str, seconds: float) -> None: ...
+
+
+def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bool = False) -> LocalSettings:
+    """Start what doesn't run yet and return the settings it runs with; harmless if everything runs."""
+    with _only_one_start():
+        supervisor = Supervisor()
+        if not supervisor.alive():
+            end_leftovers()
+            if choose_ports and not stack_env_file().exists():
+                settings = LocalSettings.load(traffic=settings.traffic, **preflight.free_ports())
+            preflight.check(settings)
+        generate_credentials()
+        write_stack_env(settings)
+        services = all_services(open_stack(settings))
+        _start_daemon(supervisor, services, settings)
+        _Starter(supervisor, services, progress).run()
+    return settings
+
+
+@contextmanager
+def _only_one_start() -> Iterator[None]:
+    run_dir().mkdir(parents=True, exist_ok=True)
+    with (run_dir() / "up.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ClickpulseError(f"another `clickpulse up` is starting the stack in {home_dir()}: wait for it") from None
+        yield
+
+
+def _start_daemon(supervisor: Supervisor, services: list[Service], settings: LocalSettings) -> None:
+    file = write_configuration(services)
+    if supervisor.alive():
+        supervisor.reload()
+        return
+    environment = daemon_environment(open_stack(settings).environment)
+    done = subprocess.run(
+        daemon_command(file), env=environment, cwd=PROJECT_ROOT, capture_output=True, text=True, check=False
+    )
+    deadline = time.monotonic() + _DAEMON_SECONDS
+    while not supervisor.alive():
+        if done.returncode or time.monotonic() > deadline:
+            raise ClickpulseError(f"supervisord did not start: {done.stderr.strip() or done.stdout.strip()}")
+        time.sleep(_POLL_SECONDS)
+
+
+class _Starter:
+    """Starts services in threads, each when those it needs are ready; the first failure stops the rest."""
+
+    def __init__(self, supervisor: Supervisor, services: list[Service], progress: Progress) -> None:
+        self._supervisor = supervisor
+        self._services = services
+        self._progress = progress
+        self._calls = Lock()  # supervisord's connection is not for several threads at once
+        self._failed = Event()
+        self._futures: dict[str, Future[None]] = {}
+
+    def run(self) -> None:
+        with ThreadPoolExecutor(len(self._services)) as pool:
+            ready = Lock()
+            with ready:  # nobody looks a future up before all are there
+                for service in self._services:
+                    self._futures[service.name] = pool.submit(self._start_guarded, service, ready)
+            errors = [future.exception() for future in self._futures.values()]
+        for error in errors:
+            if error is not None and not isinstance(error, _NotStartedError):
+                raise error
+
+    def _start_guarded(self, service: Service, ready: Lock) -> None:
+        with ready:
+            pass
+        try:
+            self._start(service)
+        except BaseException:
+            self._failed.set()
+            raise
+
+    def _start(self, service: Service) -> None:
+        if service.install is not None:
+            self._progress.step(service.name, "installing")
+            service.install()
+        self._progress.step(service.name, "waiting for " + ", ".join(service.needs) if service.needs else "starting")
+        for name in service.needs:
+            if self._futures[name].exception() is not None:
+                raise _NotStartedError(service.name)
+        if self._failed.is_set():
+            raise _NotStartedError(service.name)
+        self._progress.step(service.name, "starting")
+        started = time.monotonic()
+        if not self._runs(service):
+            if service.configure is not None:
+                service.configure()
+            with self._calls:
+                self._supervisor.start(service.name)
+        self._wait_until_ready(service, started + service.start_seconds)
+        if service.prepare is not None:
+            self._progress.step(service.name, "preparing")
+            service.prepare()
+        self._progress.ready(service.name, time.monotonic() - started)
+
+    def _runs(self, service: Service) -> bool:
+        with self._calls:
+            return bool(self._supervisor.processes()[service.name]["statename"] == RUNNING)
+
+    def _wait_until_ready(self, service: Service, deadline: float) -> None:
+        while True:
+            problem = service.probe()
+            with self._calls:
+                info = self._supervisor.processes().get(service.name)
+            if info is None:
+                raise ClickpulseError(f"supervisord ended while {service.title} was starting")
+            if problem is None and info["statename"] == RUNNING:
+                return
+            if info["statename"] == "FATAL" or time.monotonic() > deadline:
+                raise ClickpulseError(
+                    f"{service.title} did not get ready ({problem or info['statename']}). The end of {log_file(service.name)}:\n"
+                    + _tail(service.name)
+                )
+            time.sleep(_POLL_SECONDS)
+
+
+class _NotStartedError(ClickpulseError):
+    """A service that was not started because another failed."""
+
+
+def _tail(service: str, lines: int = 12) -> str:
+    file = log_file(service)
+    if not file.is_file():
+        return "(no log)"
+    return "\n".join(f"    {line}" for line in file.read_text(errors="replace").splitlines()[-lines:])
