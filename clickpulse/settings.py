@@ -115,7 +115,7 @@ class RegistrySettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="SCHEMA_REGISTRY_", extra="ignore", frozen=True)
 
     url: str = "http://127.0.0.1:8081/apis/ccompat/v7"
-    compatibility: str = "BACKWARD"
+    compatibility: Literal["BACKWARD", "BACKWARD_TRANSITIVE", "FULL", "FULL_TRANSITIVE"] = "BACKWARD"
 
 
 class ClickHouseSettings(ServiceSettings):

@@ -1,0 +1,1 @@
+SELECT max(window_start) FROM reports

@@ -1,0 +1,92 @@
+"""Where reports are kept, as the routes see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from clickpulse.errors import ClickpulseError
+from clickpulse.reports import Report
+from clickpulse.stored_reports import RevisionSummary
+from clickpulse.windows import MinuteWindow
+
+
+class ReportConflictError(ClickpulseError):
+    """The window and revision are taken by a report with other content."""
+
+    def __init__(self, window: MinuteWindow, revision: int, stored_digest: str, posted_digest: str) -> None:
+        super().__init__(
+            f"revision {revision} of {window} is stored with other content: "
+            "a stored revision never changes, post what changed as the next revision"
+        )
+        self.stored_digest = stored_digest
+        self.posted_digest = posted_digest
+
+
+class UnstorableReportError(ClickpulseError):
+    """A value is valid JSON and valid for the model, but the database has no room for it."""
+
+
+@dataclass(frozen=True)
+class StoredRow:
+    """One stored revision. `body` is the report as posted; None where a listing asked for no bodies."""
+
+    window: MinuteWindow
+    revision: int
+    digest: str
+    received_at: datetime
+    body: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a page ended: the next one starts below this window (and revision)."""
+
+    window: MinuteWindow
+    revision: int
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What to list: minutes starting in `[start, end)`, newest first."""
+
+    limit: int
+    start: datetime | None = None
+    end: datetime | None = None
+    after: Position | None = None
+    all_revisions: bool = False
+
+
+class ReportRepository(Protocol):
+    """Every method raises `TransientError` while the database can't be reached."""
+
+    def prepare(self) -> None:
+        """Bring the tables up to date; harmless when they are."""
+
+    def add(self, report: Report) -> tuple[StoredRow, bool]:
+        """Store the report if its key is free: the stored row, and whether it is new.
+
+        Raises:
+            ReportConflictError: the key is taken by other content.
+            UnstorableReportError: the database refuses a value.
+        """
+
+    def latest(self) -> StoredRow | None:
+        """The highest revision of the newest window."""
+
+    def one(self, window: MinuteWindow, revision: int | None) -> StoredRow | None:
+        """One revision, by default the highest."""
+
+    def rows(self, listing: Listing, *, bodies: bool = True) -> list[StoredRow]:
+        """At most `listing.limit` rows."""
+
+    def revisions(self, window: MinuteWindow) -> list[RevisionSummary]:
+        """All revisions of the window, highest first."""
+
+    def newest_window(self) -> MinuteWindow | None: ...
+
+    def check(self) -> None:
+        """Return if reports can be read now."""
+
+    def close(self) -> None: ...

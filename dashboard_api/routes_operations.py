@@ -1,0 +1,31 @@
+"""Health and metrics, for supervisors, load balancers and Prometheus."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from clickpulse.stored_reports import Health
+from dashboard_api.metrics import CONTENT_TYPE
+from dashboard_api.openapi import problems
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Is the process alive?")
+async def healthz() -> Health:
+    """200 while the process serves, whatever the database does: restarting it would not help that."""
+    return Health(status="ok")
+
+
+@router.get("/readyz", summary="Can reports be read and stored?", responses=problems(HTTPStatus.SERVICE_UNAVAILABLE))
+def readyz(request: Request) -> Health:
+    """503 while Postgres can't be reached; goes back to 200 by itself."""
+    request.app.state.repository.check()
+    return Health(status="ready")
+
+
+@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+def metrics(request: Request) -> Response:
+    return Response(request.app.state.metrics.exposition(request.app.state.repository), media_type=CONTENT_TYPE)
