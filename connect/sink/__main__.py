@@ -1,0 +1,110 @@
+"""`python -m connect.sink`: runs until SIGTERM or SIGINT, then flushes, commits, leaves the group and ends with 0."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import httpx
+import stamina.instrumentation
+import structlog
+
+from clickpulse.clients import clickhouse_client, kafka_producer
+from clickpulse.dead_letters import DeadLetterWriter
+from clickpulse.errors import ConfigurationError
+from clickpulse.logs import configure_logging
+from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings, SinkSettings
+from connect.sink import health
+from connect.sink.batch import Buffer
+from connect.sink.consumer import GroupOffsets, group_member
+from connect.sink.delivery import Delivery
+from connect.sink.patience import Patience
+from connect.sink.runner import Runner
+from connect.sink.schemas import SchemaCache
+from connect.sink.screening import Screening
+from connect.sink.start import find_start
+from connect.sink.status import Status
+from connect.sink.writer import EventWriter
+
+INSERT_STATEMENT = PROJECT_ROOT / "clickhouse" / "queries" / "insert_events.sql"
+POSITIONS_STATEMENT = Path(__file__).with_name("stored_positions.sql")
+CONNECT_SECONDS = 2
+INSERT_SECONDS = 60
+"""For the answer to an insert; a second is a lot on a healthy server."""
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    """Run the sink; the exit status is 0 after a signal, 1 when a setting has to be changed."""
+    configure_logging("sink")
+    stamina.instrumentation.set_on_retry_hooks([])  # a pause is logged once, not at each attempt
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        _run(stop)
+    except ConfigurationError as error:
+        log.error("stopped", reason=str(error))  # noqa: TRY400 - the reason is enough for the one who mends it
+        return 1
+    log.info("stopped")
+    return 0
+
+
+def _run(stop: threading.Event) -> None:
+    kafka, registry, clickhouse, sink = (
+        KafkaSettings.load(), RegistrySettings.load(), ClickHouseSettings.load(), SinkSettings.load(),
+    )  # fmt: skip
+    status = Status()
+    with (
+        health.serving(sink.health_host, sink.health_port, status),
+        httpx.Client(base_url=registry.url, timeout=httpx.Timeout(5, connect=CONNECT_SECONDS)) as http,
+        closing(_writer(clickhouse, registry)) as writer,
+    ):
+        consumer = group_member(kafka, sink, status)
+        offsets = GroupOffsets(consumer, kafka.topic)
+        producer = kafka_producer(kafka, enable_idempotence=True, acks="all", linger_ms=0)
+        delivery = Delivery(
+            writer,
+            Screening(SchemaCache(http)),
+            DeadLetterWriter(producer, kafka.dead_letter_topic),
+            offsets.commit,
+            status,
+        )
+
+        def start(partitions: Sequence[int], patience: Patience) -> Mapping[int, int]:
+            return find_start(partitions, patience, writer.stored_positions, offsets)
+
+        Runner(
+            consumer,
+            kafka.topic,
+            Buffer(sink.flush_rows, sink.flush_bytes, sink.flush_ms / 1000),
+            deliver=delivery.deliver,
+            find_start=start,
+            status=status,
+            stop_seconds=sink.stop_seconds,
+        ).run(stop)
+
+
+def _writer(clickhouse: ClickHouseSettings, registry: RegistrySettings) -> EventWriter:
+    return EventWriter(
+        partial(
+            clickhouse_client,
+            clickhouse,
+            connect_timeout=CONNECT_SECONDS,
+            send_receive_timeout=INSERT_SECONDS,
+            compress=False,
+        ),
+        INSERT_STATEMENT.read_text(),
+        POSITIONS_STATEMENT.read_text(),
+        clickhouse.registry_url or registry.url,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,116 @@
+"""ClickHouse as the sink sees it: one insert statement, the stored positions, and what its errors mean.
+
+| error | means | the sink |
+|---|---|---|
+| no answer, connection lost, HTTP error without a code | outcome unknown | pauses, looks at the positions, tries again |
+| 210 (network), 209, 159 (timeouts), 241 (memory), 202 (too many queries), 252 (too many parts), 243 (disk full) and every code not named below: 60, 81 (no table, no database), 516 (credentials), … | a person or time mends it, the data is good | pauses and tries again |
+| 86 with 404 | a row names a schema id that the registry does not know: bytes out of step | isolates the bad messages |
+| 86 otherwise | the registry answers, but not with the schema | pauses and tries again |
+| 6, 26, 27, 32, 33, 34, 38, 41, 69, 70, 72, 117, 131, 321, 349, 376, 395, 407, 691 | a value can't be parsed, converted, or breaks a rule | isolates the bad messages |
+| 1001 with `avro::Exception` | the Avro decoder stopped: end of data, bad varint, … | isolates the bad messages |
+| 8, 44 | the message's schema lacks a column, or has it with another type | isolates them; all of that schema go together |
+"""  # noqa: E501 - a table
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from clickpulse.errors import ClickpulseError, TransientError
+from connect.sink.batch import Batch
+
+if TYPE_CHECKING:
+    from clickhouse_connect.driver.client import Client
+
+_DATA_CODES = frozenset({6, 26, 27, 32, 33, 34, 38, 41, 69, 70, 72, 117, 131, 321, 349, 376, 395, 407, 691})
+_SCHEMA_CODES = frozenset({8, 44})
+_REMOTE_ERROR = 86
+_STD_EXCEPTION = 1001
+_MAX_MESSAGE = 400
+
+
+class InsertRefusedError(ClickpulseError):
+    """ClickHouse refuses the data of an insert; nothing of it is stored.
+
+    Args:
+        code: ClickHouse's error code.
+        message: ClickHouse's words.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+
+    @property
+    def concerns_schema(self) -> bool:
+        """Whether all messages of the same schema are refused alike."""
+        return self.code in _SCHEMA_CODES
+
+
+class EventWriter:
+    """Inserts batches.
+
+    Args:
+        connect: makes a client; it may raise the driver's errors, as ClickHouse may be down.
+        insert_statement: takes AvroConfluent bodies and the parameters `starts`, `partitions`, `offsets`.
+        positions_statement: gives `kafka_partition` and the highest stored offset.
+        registry_url: Schema Registry as ClickHouse reaches it.
+    """
+
+    def __init__(
+        self, connect: Callable[[], Client], insert_statement: str, positions_statement: str, registry_url: str
+    ) -> None:
+        self._connect = connect
+        self._insert_statement = insert_statement
+        self._positions_statement = positions_statement
+        self._settings = {"format_avro_schema_registry_url": registry_url}
+        self._client: Client | None = None
+
+    def insert(self, batch: Batch) -> None:
+        """Store the batch: all of it or nothing.
+
+        Raises:
+            InsertRefusedError: the data is at fault.
+            TransientError: anything else; whether it was stored is unknown.
+        """
+        segments = batch.segments()
+        parameters = {"starts": segments.starts, "partitions": segments.partitions, "offsets": segments.offsets}
+        self._call(
+            lambda client: client.command(
+                self._insert_statement, parameters=parameters, data=batch.body(), settings=self._settings
+            )
+        )
+
+    def stored_positions(self) -> dict[int, int]:
+        """Highest stored offset by partition. Raises `TransientError`."""
+        try:
+            rows = self._call(lambda client: client.query(self._positions_statement).result_rows)
+        except InsertRefusedError as error:
+            raise TransientError(f"ClickHouse: reading the stored positions: {error.message}") from error
+        return {int(partition): int(offset) for partition, offset in rows}
+
+    def close(self) -> None:
+        if self._client is not None:
+            self._client.close()
+
+    def _call(self, action: Callable[[Client], Any]) -> Any:
+        from clickhouse_connect.driver.exceptions import Error
+
+        try:
+            if self._client is None:
+                self._client = self._connect()
+            return action(self._client)
+        except Error as error:
+            _raise(error.code, str(error))
+
+
+def _raise(code: int | None, text: str) -> NoReturn:
+    message = " ".join(text.split())[:_MAX_MESSAGE]
+    if code in _DATA_CODES or code in _SCHEMA_CODES:
+        raise InsertRefusedError(code, message)
+    if code == _REMOTE_ERROR and "HTTP status code: 404" in text:
+        raise InsertRefusedError(code, message)
+    if code == _STD_EXCEPTION and "avro::Exception" in text:
+        raise InsertRefusedError(code, message)
+    raise TransientError(f"ClickHouse: {message}")
