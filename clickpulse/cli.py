@@ -27,9 +27,9 @@ def main() -> None:
 
 
 def _register() -> None:
-    from clickpulse import report_commands
+    from clickpulse import checking_commands, report_commands
     from local import commands as local_commands
     from producer import commands as producer_commands
 
-    for commands in (local_commands, producer_commands, report_commands):
+    for commands in (local_commands, producer_commands, report_commands, checking_commands):
         commands.register(app)

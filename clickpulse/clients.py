@@ -7,7 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clickpulse.settings import ClickHouseSettings, KafkaSettings, RegistrySettings, ReportApiSettings, S3Settings, SparkSettings
+from clickpulse.settings import (
+    ClickHouseSettings,
+    KafkaSettings,
+    RegistrySettings,
+    ReportApiSettings,
+    S3Settings,
+    SparkSettings,
+)
 
 if TYPE_CHECKING:
     import httpx

@@ -63,7 +63,9 @@ class ServiceSettings(BaseSettings):
         problems = []
         for problem in error.errors(include_url=False):
             variable = prefix.upper() + "_".join(str(part) for part in problem["loc"]).upper()
-            given = "" if problem["type"] == "missing" or "password" in variable.lower() else f" (is {problem['input']!r})"
+            given = (
+                "" if problem["type"] == "missing" or "password" in variable.lower() else f" (is {problem['input']!r})"
+            )
             problems.append(f"{variable}: {problem['msg']}{given}")
         where = f"set it in the environment, env/{cls.service}.env or {creds_dir() / cls.service}.creds"
         return f"settings of {cls.service}: {'; '.join(problems)}; {where}"
@@ -97,7 +99,8 @@ class KafkaSettings(ServiceSettings):
         if self.security_protocol == "SASL_SSL":
             if not (self.sasl_username and self.sasl_password and self.ssl_ca_location):
                 raise ConfigurationError(
-                    "KAFKA_SECURITY_PROTOCOL is SASL_SSL: set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SSL_CA_LOCATION"
+                    "KAFKA_SECURITY_PROTOCOL is SASL_SSL: "
+                    "set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SSL_CA_LOCATION"
                 )
             config |= {
                 "sasl.mechanism": "SCRAM-SHA-512",
@@ -187,7 +190,9 @@ class ReportSettings(ServiceSettings):
     idle_partition_seconds: float = Field(
         1.5, ge=0, description="how long a partition without anything newer than the minute is watched"
     )
-    completeness_timeout_seconds: float = Field(120, gt=0, description="then the report is published, marked incomplete")
+    completeness_timeout_seconds: float = Field(
+        120, gt=0, description="then the report is published, marked incomplete"
+    )
     baseline_minutes: int = Field(60, ge=1, le=1440, description="the recent past that a minute is compared with")
     max_active_runs: int = Field(4, ge=1)
 
@@ -254,8 +259,12 @@ class ProducerSettings(ServiceSettings):
     compression: Literal["none", "lz4", "zstd", "snappy", "gzip"] = "lz4"
     delivery_timeout_ms: int = Field(300_000, ge=1000, description="an outage shorter than this loses nothing")
     max_buffered_events: int = Field(500_000, ge=1)
-    max_event_bytes: int = Field(1_000_000, ge=1, description="a larger event is dead-lettered; the topic's own limit is above")
-    connect_timeout_seconds: float = Field(60, gt=0, description="how long Kafka and the registry are tried at the start")
+    max_event_bytes: int = Field(
+        1_000_000, ge=1, description="a larger event is dead-lettered; the topic's own limit is above"
+    )
+    connect_timeout_seconds: float = Field(
+        60, gt=0, description="how long Kafka and the registry are tried at the start"
+    )
 
 
 class DashboardSettings(ServiceSettings):

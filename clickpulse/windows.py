@@ -30,7 +30,9 @@ class MinuteWindow:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError as error:
-            raise ConfigurationError(f"window {text!r} is not an ISO 8601 time: write it as 2026-11-22T10:05Z") from error
+            raise ConfigurationError(
+                f"window {text!r} is not an ISO 8601 time: write it as 2026-11-22T10:05Z"
+            ) from error
         if moment.tzinfo is None:
             raise ConfigurationError(f"window {text!r} has no time zone: write it as {text}Z for UTC")
         return cls(moment.astimezone(UTC))

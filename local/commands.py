@@ -8,7 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from threading import Lock
-from typing import Annotated
+from typing import Annotated, Self
 
 import typer
 from rich.console import Console
@@ -40,9 +40,8 @@ class _Lines:
         self._doing: dict[str, str] = {}
         self._began = time.monotonic()
         self._status = console.status("checking the machine")
-        self._said_installing = False
 
-    def __enter__(self) -> _Lines:
+    def __enter__(self) -> Self:
         self._status.start()
         return self
 
@@ -69,7 +68,8 @@ class _Lines:
 def up(
     *,
     traffic: Annotated[
-        bool | None, typer.Option("--traffic/--no-traffic", help="Simulate light traffic, so that there is something to see.")
+        bool | None,
+        typer.Option("--traffic/--no-traffic", help="Simulate light traffic, so that there is something to see."),
     ] = None,
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="At the first start, choose free ports instead of the usual ones.")
@@ -81,7 +81,9 @@ def up(
 
     overrides = {} if traffic is None else {"traffic": traffic}
     began = time.monotonic()
-    console.print(f"[bold]Clickpulse[/] starts in {home_dir()} (the first time installs about 400 MB and builds an S3 gateway)")
+    console.print(
+        f"[bold]Clickpulse[/] starts in {home_dir()} (the first time installs about 400 MB and builds an S3 gateway)"
+    )
     with _Lines() as progress:
         start_stack(LocalSettings.load(**overrides), progress, choose_ports=free_ports)
     _print_addresses(time.monotonic() - began)
@@ -94,13 +96,17 @@ def _print_addresses(seconds: float) -> None:
 
     addresses = {service.name: service.address for service in all_services(open_stack(LocalSettings.load()))}
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row("Dashboard", f"[link={addresses['dashboard']}]{addresses['dashboard']}", "the reports, minute by minute")
+    table.add_row(
+        "Dashboard", f"[link={addresses['dashboard']}]{addresses['dashboard']}", "the reports, minute by minute"
+    )
     table.add_row("Airflow", addresses["airflow-api"], f"user admin, password in {creds_dir() / 'airflow.creds'}")
     table.add_row("Report API", f"{addresses['report-api']}/docs", f"token in {creds_dir() / 'report_api.creds'}")
     table.add_row("ClickHouse", addresses["clickhouse"], f"passwords in {creds_dir() / 'clickhouse.creds'}")
     table.add_row("S3", addresses["s3"], f"keys in {creds_dir() / 's3.creds'}")
     table.add_row("Kafka", addresses["kafka"], f"Schema Registry {addresses['registry']}")
-    console.print(f"\n[bold green]Everything runs[/] after {seconds:.0f} s. The first report follows the first full minute.")
+    console.print(
+        f"\n[bold green]Everything runs[/] after {seconds:.0f} s. The first report follows the first full minute."
+    )
     console.print(table)
     console.print("\nNext: `./clickpulse report`, `./clickpulse status`, `./clickpulse logs NAME`, `./clickpulse down`")
 
@@ -124,8 +130,8 @@ def status(
         table = Table("service", "health", "pid", "memory", "address", "log", box=None, header_style="bold")
         for service in services:
             health = _MARKS[service.health] + (f"[/] {service.detail}" if service.detail else "")
-            pid, memory = (str(service.pid), f"{service.memory_mb} MB") if service.pid else ("", "")
-            table.add_row(service.name, health, pid, memory, service.address, service.log_file)
+            process = [str(service.pid), f"{service.memory_mb} MB"] if service.pid else ["", ""]
+            table.add_row(service.name, health, *process, service.address, service.log_file)
         table.add_section()
         table.add_row("all", "", "", f"{sum(service.memory_mb for service in services)} MB")
         console.print(table)

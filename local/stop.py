@@ -15,7 +15,10 @@ _SHUTDOWN_SECONDS = 120
 
 
 def stop_stack(*, wipe: bool = False) -> int:
-    """Stop the stack of this home; returns how many processes ended. `wipe` deletes its data and logs, not the credentials."""
+    """Stop the stack of this home; returns how many processes ended.
+
+    `wipe` deletes its data and logs, not the credentials.
+    """
     count = sum(1 for _ in stack_processes())
     supervisor = Supervisor()
     if supervisor.alive():
@@ -26,7 +29,8 @@ def stop_stack(*, wipe: bool = False) -> int:
         raise ClickpulseError(f"processes {remaining} of the stack in {home_dir()} could not be ended")
     if wipe:
         for folder in (data_dir(), log_dir(), run_dir(), home_dir() / "airflow"):
-            shutil.rmtree(folder, ignore_errors=False) if folder.exists() else None
+            if folder.exists():
+                shutil.rmtree(folder)
         stack_env_file().unlink(missing_ok=True)
     return count
 

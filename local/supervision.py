@@ -28,7 +28,7 @@ RUNNING, STARTING, BACKOFF = "RUNNING", "STARTING", "BACKOFF"
 
 
 def socket_path() -> Path:
-    """supervisord's socket; in the temporary folder where the home's path is too long for one."""
+    """Supervisord's socket; in the temporary folder where the home's path is too long for one."""
     path = run_dir() / "supervisor.sock"
     if len(str(path)) <= _LONGEST_SOCKET_PATH:
         return path
@@ -41,14 +41,14 @@ def log_file(service: str) -> Path:
 
 
 def configuration(services: Sequence[Service]) -> str:
-    """supervisord's configuration: nothing starts by itself, everything is started again when it dies."""
+    """Supervisord's configuration: nothing starts by itself, everything is started again when it dies."""
     sections = [
         f"[unix_http_server]\nfile={_escape(socket_path())}\nchmod=0600",
         f"[supervisord]\nlogfile={_escape(log_dir() / 'supervisord.log')}\nlogfile_maxbytes=5MB\nlogfile_backups=1\n"
         f"pidfile={_escape(run_dir() / 'supervisord.pid')}\nchildlogdir={_escape(log_dir())}\numask=077\n"
-        f"directory={_escape(PROJECT_ROOT)}\nminfds=1024" + (f"\nuser={getpass.getuser()}" if os.geteuid() == 0 else ""),
-        "[rpcinterface:supervisor]\n"
-        "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
+        f"directory={_escape(PROJECT_ROOT)}\nminfds=1024"
+        + (f"\nuser={getpass.getuser()}" if os.geteuid() == 0 else ""),
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
     sections += [_program(service, priority) for priority, service in enumerate(services, start=1)]
     return "\n\n".join(sections) + "\n"
@@ -115,7 +115,7 @@ class Supervisor:
             return False
 
     def processes(self) -> dict[str, dict[str, Any]]:
-        """supervisord's `getAllProcessInfo` by service name; empty when it does not run."""
+        """Supervisord's `getAllProcessInfo` by service name; empty when it does not run."""
         if not self.alive():
             return {}
         return {info["name"]: info for info in self._calls.getAllProcessInfo()}

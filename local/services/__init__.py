@@ -10,7 +10,7 @@ __all__ = ["Service", "Stack", "all_services"]
 
 def all_services(stack: Stack) -> list[Service]:
     """Every service of the stack, each after those it needs."""
-    services = [
+    return [
         *postgres.services(stack),
         *clickhouse.services(stack),
         *kafka.services(stack),
@@ -22,4 +22,3 @@ def all_services(stack: Stack) -> list[Service]:
         *reports.services(stack),
         *traffic.services(stack),
     ]
-    return services

@@ -29,9 +29,9 @@ def environment(stack: Stack) -> dict[str, str]:
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(run_dir() / "airflow-passwords.json"),
         "AIRFLOW__API__BASE_URL": address,
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": stack.postgres_url.replace("postgresql:", "postgresql+psycopg2:").replace(
-            "/postgres", "/airflow"
-        ),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": stack.postgres_url.replace(
+            "postgresql:", "postgresql+psycopg2:"
+        ).replace("/postgres", "/airflow"),
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(log_dir() / "airflow"),
         "AIRFLOW__SCHEDULER__CHILD_PROCESS_LOG_DIRECTORY": str(log_dir() / "airflow" / "processor"),
     }
@@ -53,7 +53,9 @@ def services(stack: Stack) -> list[Service]:
     def configure() -> None:
         Path(settings["AIRFLOW_HOME"]).mkdir(parents=True, exist_ok=True)
         write_airflow_passwords(run_dir() / "airflow-passwords.json")
-        run_step(python_module("airflow", "db", "migrate"), {**stack.environment, **settings}, log_dir() / "airflow-db.log")
+        run_step(
+            python_module("airflow", "db", "migrate"), {**stack.environment, **settings}, log_dir() / "airflow-db.log"
+        )
 
     def service(
         name: str, title: str, arguments: list[str], probe: probes.Probe, needs: tuple[str, ...], *,

@@ -59,4 +59,6 @@ def run_step(command: Sequence[str], environment: Mapping[str, str], log_file: P
         )
     if done.returncode:
         end = "\n".join(log_file.read_text().splitlines()[-8:])
-        raise ClickpulseError(f"{' '.join(command[1:4])} failed with status {done.returncode}:\n{end}\nall of it: {log_file}")
+        raise ClickpulseError(
+            f"{' '.join(command[1:4])} failed with status {done.returncode}:\n{end}\nall of it: {log_file}"
+        )

@@ -85,4 +85,6 @@ def _format(command: list[str], configuration: Path) -> None:
     tool = [*command, "kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(configuration)]
     done = subprocess.run(tool, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise ClickpulseError(f"Kafka's data folder {data_dir() / 'kafka'} could not be formatted: {done.stderr[-500:]}")
+        raise ClickpulseError(
+            f"Kafka's data folder {data_dir() / 'kafka'} could not be formatted: {done.stderr[-500:]}"
+        )

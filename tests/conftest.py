@@ -1,0 +1,68 @@
+"""Fixtures for all tests: the running stack, the shared real data, a browser."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from clickpulse.settings import PROJECT_ROOT, stack_env_file
+
+START_SECONDS = 900
+"""The first start on a machine downloads and builds."""
+
+CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The home of a running stack: after this, `KafkaSettings.load()` and the like give its addresses.
+
+    It is started once, on free ports in a temporary folder, and taken away at the end. With
+    `CLICKPULSE_TEST_HOME` set, the stack that runs in that folder is used and left running.
+    """
+    given = os.environ.get("CLICKPULSE_TEST_HOME")
+    home = Path(given) if given else tmp_path_factory.mktemp("stack")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CLICKPULSE_HOME", str(home))
+        patch.setenv("CLICKPULSE_CREDS_DIR", str(home / "creds"))
+        if given:
+            assert stack_env_file().is_file(), f"CLICKPULSE_TEST_HOME is {given}, where no stack was started"
+            yield home
+            return
+        try:
+            run_clickpulse("up", "--no-traffic", "--free-ports", timeout=START_SECONDS)
+            yield home
+        finally:
+            run_clickpulse("down", "--wipe", timeout=180)
+
+
+def run_clickpulse(*arguments: str, timeout: float = 120) -> str:
+    """Run the command line as a user does; returns its standard output, fails with all of it otherwise."""
+    command = [sys.executable, "-m", "clickpulse", *arguments]
+    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=timeout, check=False)
+    assert done.returncode == 0, f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """A folder with real click data (`articles/clicks_hour_000.csv`), given by `CLICKPULSE_TEST_DATA`."""
+    given = os.environ.get("CLICKPULSE_TEST_DATA")
+    if not given:
+        pytest.skip("CLICKPULSE_TEST_DATA is not set: it names a folder with real click data to test with")
+    return Path(given)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of an installed Chromium."""
+    found = next((path for name in CHROMIUM_NAMES if (path := shutil.which(name))), None)
+    if found is None:
+        pytest.skip(f"no browser is installed ({', '.join(CHROMIUM_NAMES)}): the page is only tested without one")
+    return found
