@@ -17,7 +17,7 @@ _PROMOTIONS = {
 }
 
 
-def backward_problems(old: Any, new: Any, field: str = "") -> list[str]:
+def backward_problems(old: Any, new: Any, field: str = "") -> list[str]:  # noqa: PLR0911 - one a kind of type
     """What keeps `new` from reading data written with `old`; empty if nothing was found.
 
     Args:

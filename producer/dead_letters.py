@@ -1,20 +1,19 @@
-"""Dead letters of the producer: what can't be sent is kept with the reason, not dropped.
-
-Headers as of every part: `dlq.topic`, `dlq.partition`, `dlq.offset`, `dlq.timestamp` (the event's, ISO 8601),
-`dlq.reason`, `dlq.error_class`, `dlq.component`. A message that never got into Kafka has partition and offset -1.
-"""
+"""What of the producer's own doing becomes a dead letter: what can't be sent is kept with the reason, not dropped."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
-from typing import Any
 
 from confluent_kafka import KafkaError
 
+from clickpulse.dead_letters import DeadLetter
+from clickpulse.errors import BadRecordError
 from producer.interaction import Interaction
+from producer.topics import DEAD_LETTER_MAX_BYTES
 
 COMPONENT = "producer"
+_MAX_VALUE_BYTES = DEAD_LETTER_MAX_BYTES - 64 * 1024
+"""Leaves room for key, headers and framing."""
 
 REFUSED = {
     KafkaError.MSG_SIZE_TOO_LARGE: "message-too-large",
@@ -26,37 +25,32 @@ REFUSED = {
 """What the broker says of a message that it will never take, and the class of the dead letter."""
 
 
-def headers(topic: str, timestamp_ms: int, reason: str, error_class: str) -> list[tuple[str, bytes]]:
-    values = {
-        "dlq.topic": topic,
-        "dlq.partition": "-1",
-        "dlq.offset": "-1",
-        "dlq.timestamp": _iso(timestamp_ms),
-        "dlq.reason": reason,
-        "dlq.error_class": error_class,
-        "dlq.component": COMPONENT,
-    }
-    return [(name, value.encode("utf-8", "backslashreplace")) for name, value in values.items()]
-
-
-def as_bytes(event: Interaction) -> bytes:
+def of_event(topic: str, event: Interaction, error: BadRecordError) -> DeadLetter:
     """An event that could not be serialized, as JSON: there are no original bytes."""
-    return json.dumps(event._asdict(), default=_text).encode("utf-8", "backslashreplace")
+    timestamp = event.event_timestamp
+    return DeadLetter(
+        topic=topic,
+        key=str(event.user_id).encode("utf-8", "backslashreplace"),
+        value=json.dumps(event._asdict(), default=str).encode("utf-8", "backslashreplace")[:_MAX_VALUE_BYTES],
+        reason=error.reason,
+        error_class=error.error_class,
+        component=COMPONENT,
+        timestamp_ms=timestamp if isinstance(timestamp, int) and timestamp > 0 else None,
+    )
 
 
-def cut_to_fit(value: bytes, limit: int) -> tuple[bytes, list[tuple[str, bytes]]]:
-    """The start of a value that even the dead-letter topic would refuse, with a header that says so."""
-    if len(value) <= limit:
-        return value, []
-    return value[:limit], [("dlq.original_bytes", str(len(value)).encode())]
-
-
-def _iso(timestamp_ms: Any) -> str:
-    try:
-        return datetime.fromtimestamp(timestamp_ms / 1000, UTC).isoformat(timespec="milliseconds")
-    except (TypeError, ValueError, OverflowError, OSError):
-        return "unknown"  # the timestamp may be what is wrong with the event
-
-
-def _text(value: object) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
+def of_value(
+    topic: str, key: bytes | None, value: bytes, *, timestamp_ms: int | None, reason: str, error_class: str
+) -> DeadLetter:
+    """A serialized event that Kafka does not take; of one too large even for the dead-letter topic, its start."""
+    if len(value) > _MAX_VALUE_BYTES:
+        reason = f"{reason}; the first {_MAX_VALUE_BYTES} of its {len(value)} bytes are kept"
+    return DeadLetter(
+        topic=topic,
+        key=key,
+        value=value[:_MAX_VALUE_BYTES],
+        reason=reason,
+        error_class=error_class,
+        component=COMPONENT,
+        timestamp_ms=timestamp_ms,
+    )

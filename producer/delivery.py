@@ -8,12 +8,14 @@ once the memory allowed is full `send` waits as well.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from clickpulse.errors import BadRecordError, ConfigurationError, TransientError
+from clickpulse.dead_letters import DeadLetter
+from clickpulse.errors import BadRecordError, ClickpulseError, ConfigurationError, TransientError
 from clickpulse.settings import KafkaSettings, ProducerSettings
 from producer import dead_letters
 from producer.interaction import Interaction
@@ -27,8 +29,6 @@ log = structlog.get_logger()
 _SERVE_EVERY = 1000
 """Events between two looks at the delivery reports: they hold memory until they are served."""
 _WAIT_SECONDS = 0.1
-_DEAD_LETTER_BYTES = DEAD_LETTER_MAX_BYTES - 64 * 1024
-"""Leaves room for key, headers and framing."""
 
 _CONFIGURATION_ERRORS = frozenset(
     {
@@ -49,11 +49,19 @@ class Delivery:
         kafka: broker and topics.
         settings: buffering, compression and limits.
         encoder: serializes the events.
+        give_up: asked several times a second while Kafka is waited for; when true, what it has not answered is
+            abandoned and counts as failed.
         keep_minutes: how many minutes the account tells apart; None for all.
     """
 
     def __init__(
-        self, kafka: KafkaSettings, settings: ProducerSettings, encoder: Encoder, *, keep_minutes: int | None = None
+        self,
+        kafka: KafkaSettings,
+        settings: ProducerSettings,
+        encoder: Encoder,
+        *,
+        give_up: Callable[[], bool] = lambda: False,
+        keep_minutes: int | None = None,
     ) -> None:
         self.generated = 0
         self.dead_lettered = 0
@@ -62,6 +70,7 @@ class Delivery:
         self._kafka = kafka
         self._settings = settings
         self._encode = encoder.encode
+        self._give_up = give_up
         self._last_error = "no answer"
         self._stop_reason: ConfigurationError | TransientError | None = None
         self._producer = Producer(self._config())
@@ -103,13 +112,7 @@ class Delivery:
             value = self._encode(event)
         except BadRecordError as error:
             self.generated += 1
-            self._dead_letter(
-                dead_letters.as_bytes(event),
-                str(event.user_id).encode(),
-                event.event_timestamp,
-                error.reason,
-                error.error_class,
-            )
+            self._dead_letter(dead_letters.of_event(self._kafka.topic, event, error))
             return
         self.send_encoded(event.event_type, event.event_timestamp, event.user_id.encode(), value)
 
@@ -119,7 +122,7 @@ class Delivery:
         if len(value) > self._settings.max_event_bytes:
             limit = self._settings.max_event_bytes
             reason = f"the event has {len(value)} bytes, PRODUCER_MAX_EVENT_BYTES allows {limit}"
-            self._dead_letter(value, key, timestamp_ms, reason, "message-too-large")
+            self._set_aside(key, value, timestamp_ms, reason, "message-too-large")
             return
         minute = timestamp_ms // MINUTE_MS
         if minute != self._minute:
@@ -128,10 +131,8 @@ class Delivery:
         callback = self._current[event_type].delivered
         try:
             self._produce(self._kafka.topic, value, key, -1, callback, timestamp_ms)
-        except BufferError:
-            self._produce_when_there_is_room(self._kafka.topic, value, key, -1, callback, timestamp_ms)
-        except KafkaException as error:
-            self._refused(error)
+        except (BufferError, KafkaException):
+            self._enqueue(self._kafka.topic, value, key, -1, callback, timestamp_ms)
         self._since_served += 1
         if self._since_served >= _SERVE_EVERY:
             self.serve()
@@ -148,14 +149,10 @@ class Delivery:
         if self._stop_reason is not None:
             raise self._stop_reason
 
-    def flush(self, give_up: Callable[[], bool]) -> None:
-        """Wait until Kafka has answered everything; each event has an answer after the delivery timeout at the latest.
-
-        Args:
-            give_up: asked several times a second; when true, what is outstanding is abandoned and counts as failed.
-        """
+    def flush(self) -> None:
+        """Wait until Kafka has answered everything, which takes at most the delivery timeout."""
         while self.outstanding:
-            if give_up():
+            if self._give_up():
                 log.warning("flush_abandoned", outstanding=self.outstanding)
                 self._producer.purge()
             self._producer.flush(_WAIT_SECONDS)
@@ -170,34 +167,48 @@ class Delivery:
         # Not in the delivery callback itself: producing may have to wait for further callbacks.
         unsendable, self._unsendable = self._unsendable, []
         for message, error in unsendable:
-            reason = f"Kafka refuses it: {error.str()}"
-            error_class = dead_letters.REFUSED[error.code()]
-            self._dead_letter(message.value(), message.key(), message.timestamp()[1], reason, error_class)
+            # A timestamp that was refused for the event would be refused for the dead letter.
+            timestamp_ms = None if error.code() == KafkaError.INVALID_TIMESTAMP else message.timestamp()[1]
+            reason, error_class = f"Kafka refuses it: {error.str()}", dead_letters.REFUSED[error.code()]
+            self._set_aside(message.key(), message.value(), timestamp_ms, reason, error_class)
         # The same number as the tallies' sum, without adding up a week of minutes a hundred times a second.
         acknowledged = self.generated - self.outstanding - self.dead_lettered - self.failed
         self._outage.watch(self.outstanding, acknowledged, self._last_error)
 
-    def _produce_when_there_is_room(self, *message: Any, **more: Any) -> None:
-        """The buffer is full: wait for delivery reports, which free it. Ends with the outage or the delivery timeout."""
+    def _enqueue(self, *message: Any, **more: Any) -> None:
+        """Produce; while the buffer is full wait for delivery reports, which come at the delivery timeout at last."""
         while True:
-            self.serve(_WAIT_SECONDS)
             try:
                 self._produce(*message, **more)
             except BufferError:
-                continue
-            return
+                if self._give_up():
+                    self.failed += 1
+                    return
+            except KafkaException as error:
+                self._refused(error.args[0])
+                return
+            else:
+                return
+            try:
+                self.serve(_WAIT_SECONDS)
+            except ClickpulseError:
+                self.failed += 1
+                raise
 
-    def _dead_letter(self, value: bytes, key: bytes | None, timestamp_ms: int, reason: str, error_class: str) -> None:
-        kept, more = dead_letters.cut_to_fit(value, _DEAD_LETTER_BYTES)
-        headers = dead_letters.headers(self._kafka.topic, timestamp_ms, reason, error_class) + more
-        message = (self._kafka.dead_letter_topic, kept, key, -1, self._on_dead_letter)
-        try:
-            self._produce(*message, headers=headers)
-        except BufferError:
-            self._produce_when_there_is_room(*message, headers=headers)
-        except KafkaException as error:
-            self._refused(error)
-        log.warning("dead_lettered", topic=self._kafka.topic, reason=reason, error_class=error_class)
+    def _set_aside(
+        self, key: bytes | None, value: bytes, timestamp_ms: int | None, reason: str, error_class: str
+    ) -> None:
+        self._dead_letter(
+            dead_letters.of_value(
+                self._kafka.topic, key, value, timestamp_ms=timestamp_ms, reason=reason, error_class=error_class
+            )
+        )
+
+    def _dead_letter(self, letter: DeadLetter) -> None:
+        # Delivered like an event, so that `flush` and the account see it; the headers are the shared contract.
+        message = (self._kafka.dead_letter_topic, letter.value, letter.key, -1, self._on_dead_letter)
+        self._enqueue(*message, timestamp=letter.timestamp_ms or 0, headers=letter.kafka_headers(datetime.now(UTC)))
+        log.warning("dead_lettered", topic=letter.topic, reason=letter.reason, error_class=letter.error_class)
 
     def _on_dead_letter(self, error: KafkaError | None, _message: Any) -> None:
         if error is None:
@@ -217,14 +228,12 @@ class Delivery:
             log.error("delivery_failed", error=error.str(), last_error=self._last_error)
         self._check_configuration(error)
 
-    def _refused(self, error: KafkaException) -> None:
-        problem = error.args[0]
+    def _refused(self, error: KafkaError) -> None:
+        """Not even the client takes it: the configuration is wrong or the client has come to its end."""
         self.failed += 1
-        self._check_configuration(problem)
+        self._check_configuration(error)
         if self._stop_reason is None:
-            self._stop_reason = TransientError(
-                f"the Kafka client can't go on ({problem.str()}): start the command again"
-            )
+            self._stop_reason = _start_again(error)
 
     def _check_configuration(self, error: KafkaError) -> None:
         if error.code() in _CONFIGURATION_ERRORS:
@@ -237,4 +246,8 @@ class Delivery:
         """Librdkafka's report on connections; it goes on trying by itself."""
         self._last_error = error.str()
         if error.fatal():
-            self._stop_reason = TransientError(f"the Kafka client can't go on ({error.str()}): start the command again")
+            self._stop_reason = _start_again(error)
+
+
+def _start_again(error: KafkaError) -> TransientError:
+    return TransientError(f"the Kafka client can't go on ({error.str()}): start the command again")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 import httpx
 import stamina
 import structlog
-from confluent_kafka.schema_registry import Schema, ServerConfig
+from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
 from confluent_kafka.schema_registry.error import SchemaRegistryError
 
 from clickpulse.clients import registry_client
@@ -60,7 +60,7 @@ def register(schema_text: str, topic: str, settings: RegistrySettings, *, timeou
 
 def _register_once(client: SchemaRegistryClient, schema_text: str, topic: str, settings: RegistrySettings) -> int:
     subject = subject_of(topic)
-    wanted = ServerConfig(compatibility=settings.compatibility)
+    wanted = ServerConfig(compatibility=ConfigCompatibilityLevel(settings.compatibility))
     try:
         latest = _latest(client, subject)
         if latest is not None:

@@ -1,19 +1,19 @@
 """Creates the topics: `python -m producer.topics`. Doing it again changes nothing.
 
-Events are kept by size, not by age: their Kafka timestamp is when they happened, and a replay of last year's clicks
-would be deleted at once by a limit on age.
+Both topics are kept by size, not by age: a message's Kafka timestamp is when the event happened, and a replay of last
+year's clicks would be deleted at once by a limit on age.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import stamina
 import structlog
 from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import NewTopic
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from clickpulse.clients import kafka_admin
 from clickpulse.errors import ClickpulseError, ConfigurationError, TransientError
@@ -28,7 +28,6 @@ log = structlog.get_logger()
 DEAD_LETTER_PARTITIONS = 1
 DEAD_LETTER_MAX_BYTES = 10 * 1024**2
 """Larger than any event that the other topic takes, as too large events end up here."""
-_DEAD_LETTER_RETENTION_MS = 90 * 24 * 3600 * 1000
 _ANSWER_SECONDS = 10
 
 
@@ -45,17 +44,15 @@ def wanted_topics(settings: KafkaSettings) -> list[Topic]:
         "cleanup.policy": "delete",
         "message.timestamp.type": "CreateTime",
         "min.insync.replicas": str(max(1, settings.replication_factor - 1)),
+        "retention.ms": "-1",
+        "retention.bytes": str(settings.retention_bytes),
     }
     return [
-        Topic(
-            settings.topic,
-            settings.partitions,
-            common | {"retention.ms": "-1", "retention.bytes": str(settings.retention_bytes)},
-        ),
+        Topic(settings.topic, settings.partitions, common),
         Topic(
             settings.dead_letter_topic,
             DEAD_LETTER_PARTITIONS,
-            common | {"retention.ms": str(_DEAD_LETTER_RETENTION_MS), "max.message.bytes": str(DEAD_LETTER_MAX_BYTES)},
+            common | {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)},
         ),
     ]
 
@@ -74,11 +71,13 @@ def ensure_topics(settings: KafkaSettings, *, timeout_seconds: float) -> None:
             for topic in wanted_topics(settings):
                 if topic.name not in partitions:
                     _create(admin, topic, settings)
-                elif topic.name == settings.topic and partitions[topic.name] != topic.partitions:
+                    continue
+                if topic.name == settings.topic and partitions[topic.name] != topic.partitions:
                     raise ConfigurationError(
                         f"topic {topic.name} has {partitions[topic.name]} partitions and KAFKA_PARTITIONS is "
                         f"{topic.partitions}: set KAFKA_PARTITIONS={partitions[topic.name]}, or use another KAFKA_TOPIC"
                     )
+                _align(admin, topic)
 
 
 def _existing(admin: AdminClient, settings: KafkaSettings) -> dict[str, int]:
@@ -92,6 +91,24 @@ def _existing(admin: AdminClient, settings: KafkaSettings) -> dict[str, int]:
     return {name: len(topic.partitions) for name, topic in topics.items() if topic.error is None}
 
 
+def _align(admin: AdminClient, topic: Topic) -> None:
+    """Bring an existing topic's configuration to what the settings say now."""
+    resource = ConfigResource(ConfigResource.Type.TOPIC, topic.name)
+    try:
+        current = admin.describe_configs([resource])[resource].result(timeout=_ANSWER_SECONDS)
+        changed = {name: value for name, value in topic.config.items() if current[name].value != value}
+        if not changed:
+            return
+        entries = [
+            ConfigEntry(name, value, incremental_operation=AlterConfigOpType.SET) for name, value in changed.items()
+        ]
+        wanted = ConfigResource(ConfigResource.Type.TOPIC, topic.name, incremental_configs=entries)
+        admin.incremental_alter_configs([wanted])[wanted].result(timeout=_ANSWER_SECONDS)
+    except KafkaException as error:
+        _explain(f"configuration of topic {topic.name}", error)
+    log.info("topic_configured", topic=topic.name, changed=changed)
+
+
 def _create(admin: AdminClient, topic: Topic, settings: KafkaSettings) -> None:
     new = NewTopic(
         topic.name,
@@ -102,14 +119,18 @@ def _create(admin: AdminClient, topic: Topic, settings: KafkaSettings) -> None:
     try:
         admin.create_topics([new], operation_timeout=_ANSWER_SECONDS)[topic.name].result(timeout=2 * _ANSWER_SECONDS)
     except KafkaException as error:
-        problem = error.args[0]
-        if problem.code() == KafkaError.TOPIC_ALREADY_EXISTS:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
             return  # another process was quicker
-        message = f"topic {topic.name} could not be created: {problem.str()}"
-        if problem.retriable() or problem.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001
-            raise TransientError(message) from error
-        raise ConfigurationError(f"{message}; check KAFKA_REPLICATION_FACTOR and the user's rights") from error
+        _explain(f"creation of topic {topic.name}", error)
     log.info("topic_created", topic=topic.name, partitions=topic.partitions, config=topic.config)
+
+
+def _explain(what: str, error: KafkaException) -> NoReturn:
+    problem = error.args[0]
+    message = f"{what} failed: {problem.str()}"
+    if problem.retriable() or problem.code() in {KafkaError._TIMED_OUT, KafkaError._TRANSPORT}:  # noqa: SLF001
+        raise TransientError(message) from error
+    raise ConfigurationError(f"{message}; check KAFKA_REPLICATION_FACTOR and the user's rights") from error
 
 
 def main() -> int:
