@@ -19,6 +19,7 @@ from local.processes import end_leftovers
 from local.services import Service, all_services
 from local.settings import LocalSettings, run_dir
 from local.stack import open_stack, write_stack_env
+from local.start_times import record_start_time
 from local.supervision import (
     RUNNING,
     Supervisor,
@@ -40,11 +41,13 @@ class Progress(Protocol):
     def ready(self, service: str, seconds: float) -> None: ...
 
 
-def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bool = False) -> LocalSettings:
-    """Start what doesn't run yet and return the settings it runs with; harmless if everything runs."""
+def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bool = False) -> None:
+    """Start what doesn't run yet; harmless if everything runs."""
+    began = time.monotonic()
     with _only_one_start():
         supervisor = Supervisor()
-        if not supervisor.alive():
+        from_nothing = not supervisor.alive()
+        if from_nothing:
             end_leftovers()
             if choose_ports and not stack_env_file().exists():
                 settings = LocalSettings.load(traffic=settings.traffic, **preflight.free_ports())
@@ -54,7 +57,8 @@ def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bo
         services = all_services(open_stack(settings))
         _start_daemon(supervisor, services, settings)
         _Starter(supervisor, services, progress).run()
-    return settings
+        if from_nothing:
+            record_start_time(time.monotonic() - began)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from dotenv import dotenv_values
@@ -57,11 +58,47 @@ def _properties(stack: Stack) -> dict[str, object]:
     }
 
 
-def services(stack: Stack) -> list[Service]:
+def spark_home() -> Path:
+    """The folder of PySpark, which has Spark's jars."""
     import pyspark
 
-    home = Path(pyspark.__file__).parent
+    return Path(pyspark.__file__).parent
+
+
+def jvm_options() -> list[str]:
+    """What a JVM with Spark in it needs on this Java."""
+    return [
+        "-XX:+UseSerialGC",
+        "-XX:+IgnoreUnrecognizedVMOptions",
+        "-Dio.netty.tryReflectionSetAccessible=true",
+        "-Dio.netty.noUnsafe=false",  # Arrow's buffers need it, and netty turns it off on Java 25
+        "-Djdk.reflect.useDirectMethodHandle=false",
+        "--sun-misc-unsafe-memory-access=allow",
+        "--enable-native-access=ALL-UNNAMED",
+        *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
+    ]
+
+
+def submit_command(options: list[str], application: str, arguments: list[str]) -> list[str]:
+    """Java's arguments for what `spark-submit` does; its script asks for a module that this runtime lacks."""
+    classpath = f"{spark_home() / 'jars'}/*:{java.jar_dir('s3a')}/*"
+    return [*jvm_options(), "-cp", classpath, "org.apache.spark.deploy.SparkSubmit", *options, application, *arguments]
+
+
+def submit_environment() -> dict[str, str]:
+    """Variables of a process that runs Spark: only the loopback interface is used."""
+    return {
+        "SPARK_HOME": str(spark_home()),
+        "SPARK_LOCAL_IP": HOST,
+        "SPARK_LOCAL_HOSTNAME": HOST,
+        "PYSPARK_PYTHON": sys.executable,
+        "PYSPARK_DRIVER_PYTHON": sys.executable,
+    }
+
+
+def services(stack: Stack) -> list[Service]:
     configuration = run_dir() / "spark.properties"
+    server = ["--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
 
     def configure() -> None:
         (data_dir() / "spark").mkdir(parents=True, exist_ok=True)
@@ -77,24 +114,11 @@ def services(stack: Stack) -> list[Service]:
             command=[
                 java.java(),
                 f"-Xmx{stack.local.spark_heap_mb}m",
-                "-XX:+UseSerialGC",
-                "-XX:+IgnoreUnrecognizedVMOptions",
-                "-Dio.netty.tryReflectionSetAccessible=true",
-                "-Dio.netty.noUnsafe=false",  # Arrow's buffers need it, and netty turns it off on Java 25
-                "-Djdk.reflect.useDirectMethodHandle=false",
-                "--sun-misc-unsafe-memory-access=allow",
-                "--enable-native-access=ALL-UNNAMED",
-                "-Dderby.system.home=" + str(data_dir() / "spark"),
-                *(f"--add-opens={package}=ALL-UNNAMED" for package in _OPENED),
-                "-cp",
-                f"{home / 'jars'}/*:{java.jar_dir('s3a')}/*",
-                "org.apache.spark.deploy.SparkSubmit",
-                *("--properties-file", str(configuration)),
-                *("--class", "org.apache.spark.sql.connect.service.SparkConnectServer", "spark-internal"),
+                *submit_command(["--properties-file", str(configuration), *server], "spark-internal", []),
             ],
             probe=probes.tcp(stack.local.spark_port),
             needs=("s3",),
-            environment={"SPARK_HOME": str(home), "SPARK_LOCAL_IP": HOST, "SPARK_LOCAL_HOSTNAME": HOST},
+            environment=submit_environment(),
             address=f"sc://{HOST}:{stack.local.spark_port}",
             install=java.install_jars,
             configure=configure,

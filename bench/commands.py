@@ -1,0 +1,100 @@
+"""`clickpulse bench`: measure the running stack and print a table or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from bench.measurements import Figure
+
+console = Console(stderr=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `bench`."""
+    app.command()(bench)
+
+
+def bench(
+    minutes: Annotated[int, typer.Option(min=1, help="Whole minutes of traffic for the freshness.")] = 10,
+    rate: Annotated[float, typer.Option(min=1, help="Events per second during them.")] = 500,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
+) -> None:
+    """Measure freshness, throughput, stages, memory and the start of the running stack; takes minutes + 5 or so."""
+    from bench import freshness, machine, stages, throughput, upkeep
+
+    _require_healthy()
+    figures: list[Figure] = []
+    with _without_simulated_traffic():
+        figures += freshness.measure(rate, minutes, _say)
+        figures += upkeep.measure()
+        figures += throughput.measure(_say)
+        figures += stages.measure(_say)
+    document = {"machine": machine.describe(), "figures": [asdict(figure) for figure in figures]}
+    if out is not None:
+        out.write_text(json.dumps(document, indent=2) + "\n")
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        _print(document["machine"], figures)
+
+
+def _say(text: str) -> None:
+    console.print(f"[dim]{text}")
+
+
+def _require_healthy() -> None:
+    from clickpulse.errors import ClickpulseError
+    from local.status import stack_status
+
+    services = stack_status()
+    if not services:
+        raise ClickpulseError("no stack was started here: `./clickpulse up` first")
+    if unwell := [service.name for service in services if service.health != "healthy"]:
+        raise ClickpulseError(f"not healthy: {', '.join(unwell)}; see `./clickpulse status`")
+
+
+@contextmanager
+def _without_simulated_traffic() -> Iterator[None]:
+    """Stop the light traffic meanwhile: its events would be in the reports that are compared with the producer."""
+    from local.services.traffic import NAME
+    from local.supervision import Supervisor
+
+    supervisor = Supervisor()
+    ran = NAME in supervisor.processes()
+    if ran:
+        supervisor.stop(NAME)
+    try:
+        yield
+    finally:
+        if ran:
+            supervisor.start(NAME)
+
+
+def _print(machine: object, figures: list[Figure]) -> None:
+    output = Console()
+    if isinstance(machine, dict):
+        output.print("\n".join(f"{name}: {value}" for name, value in machine.items()))
+    table = Table("", "figure", "value", "aim", "how", box=None, header_style="bold")
+    group = ""
+    for figure in figures:
+        shown = f"{figure.value:,.0f}" if abs(figure.value) >= 100 else f"{figure.value:.3g}"  # noqa: PLR2004
+        table.add_row(
+            figure.group if figure.group != group else "",
+            figure.name,
+            f"{shown} {figure.unit}",
+            figure.aim,
+            figure.note,
+        )
+        group = figure.group
+    output.print(table)
