@@ -81,9 +81,7 @@ def up(
 
     overrides = {} if traffic is None else {"traffic": traffic}
     began = time.monotonic()
-    console.print(
-        f"[bold]Clickpulse[/] starts in {home_dir()} (the first time installs about 400 MB and builds an S3 gateway)"
-    )
+    console.print(f"[bold]Clickpulse[/] starts in {home_dir()}")
     with _Lines() as progress:
         start_stack(LocalSettings.load(**overrides), progress, choose_ports=free_ports)
     _print_addresses(time.monotonic() - began)

@@ -139,10 +139,20 @@ class _Starter:
             with self._calls:
                 self._supervisor.start(service.name)
         self._wait_until_ready(service, started + service.start_seconds)
-        if service.prepare is not None:
+        self._prepare_once(service)
+        self._progress.ready(service.name, time.monotonic() - started)
+
+    def _prepare_once(self, service: Service) -> None:
+        """Prepare each process once: a service that goes on running is as it was left."""
+        if service.prepare is None:
+            return
+        with self._calls:
+            pid = str(self._supervisor.processes()[service.name]["pid"])
+        marker = run_dir() / f"{service.name}.prepared"
+        if not (marker.is_file() and marker.read_text() == pid):
             self._progress.step(service.name, "preparing")
             service.prepare()
-        self._progress.ready(service.name, time.monotonic() - started)
+            marker.write_text(pid)
 
     def _runs(self, service: Service) -> bool:
         with self._calls:

@@ -32,6 +32,7 @@ def stop_stack(*, wipe: bool = False) -> int:
             if folder.exists():
                 shutil.rmtree(folder)
         stack_env_file().unlink(missing_ok=True)
+        (home_dir() / "start-times.json").unlink(missing_ok=True)
     return count
 
 
