@@ -29,10 +29,14 @@ class Pacer:
     Args:
         start_ms: the time of offset 0, milliseconds since the epoch.
         now_ms: the clock, in the same unit.
+        max_catch_up_ms: how far behind the schedule it may fall before the schedule is moved.
     """
 
-    def __init__(self, start_ms: float, *, now_ms: Callable[[], float] = wall_clock_ms) -> None:
+    def __init__(
+        self, start_ms: float, *, now_ms: Callable[[], float] = wall_clock_ms, max_catch_up_ms: float = MAX_CATCH_UP_MS
+    ) -> None:
         self._start_ms = start_ms
+        self._max_catch_up_ms = max_catch_up_ms
         self._now_ms = now_ms
         self._last_now = now_ms()
         self._last_stamp = 0
@@ -44,11 +48,16 @@ class Pacer:
             log.warning("clock_set_back", seconds=round((self._last_now - now) / 1000, 1))
         self._last_now = now
         ahead = self._start_ms + offset_ms - now
-        if ahead < -MAX_CATCH_UP_MS:
+        if ahead < -self._max_catch_up_ms:
             log.warning("schedule_shifted", seconds=round(-ahead / 1000, 1))
             self._start_ms -= ahead
             return 0.0
         return ahead
+
+    def stamp_now(self) -> int:
+        """The timestamp of an event without a schedule: now, never going back."""
+        self._last_stamp = max(self._last_stamp, int(self._now_ms()))
+        return self._last_stamp
 
     def stamp(self, offset_ms: float) -> int:
         """The timestamp of an event that is sent now: scheduled, but not far behind the clock, and never going back."""

@@ -10,11 +10,16 @@ from pathlib import Path
 
 from clickpulse.settings import KafkaSettings, ProducerSettings, RegistrySettings
 from producer.delivery import Delivery
+from producer.pacing import TICK_SECONDS, Pacer
+from producer.progress import Display
 from producer.registry import register
 from producer.stopping import Stop
 from producer.summary import Summary, SummaryFile
 from producer.topics import ensure_topics
 from producer.wire import Encoder, read_schema
+
+_PUMP_EVERY = 1000
+"""Events between two looks at delivery reports and the summary where the rate leaves no time to sleep."""
 
 
 @dataclass
@@ -30,18 +35,35 @@ class Run:
     topic: str
     details: Callable[[], Summary]
     summary_path: Path | None
+    display: Display
     finished: bool = False
 
     def __post_init__(self) -> None:
         self.started_at = datetime.now(UTC)
+        self._since_pumped = 0
         self.account = SummaryFile(self.summary_path, self.summary)
 
     def pump(self, seconds: float = 0) -> None:
         """Sleep up to `seconds` (less if a signal comes), take delivery reports, keep the summary file up to date."""
         if seconds > 0:
             self.stop.wait(seconds)
+        self._since_pumped = 0
         self.delivery.serve()
         self.account.update()
+        self.display.update(self.delivery.generated, self.delivery.outstanding)
+
+    def due(self, pacer: Pacer, offset_ms: float) -> bool:
+        """Wait until it is time for the next event; false if the end is requested instead.
+
+        Raises:
+            ConfigurationError, TransientError: from the delivery.
+        """
+        while (ahead := pacer.ahead_ms(offset_ms)) > 0 and not self.stop.requested():
+            self.pump(max(min(ahead / 1000, 1.0), TICK_SECONDS))
+        self._since_pumped += 1
+        if self._since_pumped >= _PUMP_EVERY:
+            self.pump()
+        return not self.stop.requested()
 
     def summary(self) -> Summary:
         """Counts of events; `generated` = `acknowledged` + `dead_lettered` + `failed` + `outstanding`.
@@ -77,6 +99,7 @@ def producing(
     *,
     details: Callable[[], Summary],
     summary_path: Path | None,
+    display: Display,
     keep_minutes: int | None,
 ) -> Iterator[Run]:
     """Prepare everything, give the run, and flush and account at its end, whatever ended it.
@@ -89,14 +112,14 @@ def producing(
     timeout = settings.connect_timeout_seconds
     ensure_topics(kafka, timeout_seconds=timeout)
     encoder = Encoder(schema, register(schema, kafka.topic, RegistrySettings.load(), timeout_seconds=timeout))
-    with Stop() as stop:
+    with Stop() as stop, display:
 
         def give_up() -> bool:
             run.account.update()
             return stop.at_once()
 
         delivery = Delivery(kafka, settings, encoder, give_up=give_up, keep_minutes=keep_minutes)
-        run = Run(command, delivery, stop, kafka.topic, details, summary_path)
+        run = Run(command, delivery, stop, kafka.topic, details, summary_path, display)
         run.account.write()
         try:
             yield run

@@ -7,18 +7,15 @@ from math import inf
 from pathlib import Path
 
 from producer.incidents import Incident, parse
-from producer.pacing import TICK_SECONDS, Pacer, wall_clock_ms
+from producer.pacing import Pacer, wall_clock_ms
 from producer.progress import Display
 from producer.run import Run, producing
 from producer.simulator import Simulator
 from producer.summary import print_summary
 from producer.tally import WEEK_OF_MINUTES
 
-_LOOK_EVERY = 1000
-"""Events between two looks at delivery reports and the summary where the rate leaves no time to sleep."""
 
-
-def simulate(run: Run, simulator: Simulator, pacer: Pacer, display: Display, *, duration_seconds: float | None) -> None:
+def simulate(run: Run, simulator: Simulator, pacer: Pacer, *, duration_seconds: float | None) -> None:
     """Send the shop's events when they are due, until the duration is over or the end is requested.
 
     Raises:
@@ -26,17 +23,9 @@ def simulate(run: Run, simulator: Simulator, pacer: Pacer, display: Display, *, 
     """
     duration_ms = inf if duration_seconds is None else duration_seconds * 1000
     send = run.delivery.send
-    for number, (offset, event) in enumerate(simulator.events()):
-        if offset >= duration_ms:
+    for offset, event in simulator.events():
+        if offset >= duration_ms or not run.due(pacer, offset):
             break
-        while (ahead := pacer.ahead_ms(offset)) > 0 and not run.stop.requested():
-            run.pump(max(min(ahead / 1000, 1.0), TICK_SECONDS))
-            display.update(run.delivery.generated, run.delivery.outstanding)
-        if run.stop.requested():
-            break
-        if number % _LOOK_EVERY == 0:
-            run.pump()
-            display.update(run.delivery.generated, run.delivery.outstanding)
         stamp = pacer.stamp(offset)
         send(event if stamp == event.event_timestamp else event._replace(event_timestamp=stamp))
 
@@ -61,13 +50,15 @@ def command(
     _read(incident_texts, int(wall_clock_ms()))  # a mistake is told before anything is started
     seed = secrets.randbits(32) if seed is None else seed
     details = {"rate": rate, "seed": seed, "flat": flat, "incidents": incident_texts}
-    with producing("simulate", details=lambda: details, summary_path=summary_path, keep_minutes=WEEK_OF_MINUTES) as run:
+    display = Display(wanted=not quiet and not as_json)
+    with producing(
+        "simulate", details=lambda: details, summary_path=summary_path, display=display, keep_minutes=WEEK_OF_MINUTES
+    ) as run:
         # Connecting may have taken a while; minutes of incidents count from here.
         start_ms = int(wall_clock_ms())
         simulator = Simulator(rate, start_ms, seed=seed, flat=flat, incidents=_read(incident_texts, start_ms))
-        with Display(wanted=not quiet and not as_json) as display:
-            display.stage(f"simulating {rate:g} events/s")
-            simulate(run, simulator, Pacer(start_ms), display, duration_seconds=duration_seconds)
+        display.stage(f"simulating {rate:g} events/s")
+        simulate(run, simulator, Pacer(start_ms), duration_seconds=duration_seconds)
     if as_json or not quiet:
         print_summary(run.summary(), as_json=as_json)
     return run.delivered_all
