@@ -1,0 +1,1 @@
+"""The report job: one minute's Parquet in, one report out."""

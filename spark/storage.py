@@ -1,0 +1,101 @@
+"""The job's own small files: a report written, a manifest read, in S3 or in a folder."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from clickpulse.clients import s3_client
+from clickpulse.errors import ConfigurationError, TransientError
+from clickpulse.settings import S3Settings
+
+S3_SCHEMES = frozenset({"s3", "s3a"})
+
+
+def spark_url(location: str) -> str:
+    """`location` as Spark reads it: `s3://` becomes `s3a://`, a path becomes an absolute `file:` URL."""
+    scheme = urlsplit(location).scheme
+    if scheme in S3_SCHEMES:
+        return f"s3a://{location.split('://', 1)[1]}"
+    return location if scheme else Path(location).absolute().as_uri()
+
+
+def read_bytes(location: str) -> bytes:
+    """The bytes of a small object or file.
+
+    Raises:
+        ConfigurationError: it isn't there.
+        TransientError: S3 doesn't answer.
+    """
+    if urlsplit(location).scheme in S3_SCHEMES:
+        return _get(*_bucket_and_key(location))
+    path = _path(location)
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ConfigurationError(f"{path} is not there") from None
+
+
+def write_bytes(location: str, content: bytes) -> None:
+    """Write a small object or file in one step; a reader sees the old content or the new, never a part.
+
+    Raises:
+        TransientError: S3 doesn't answer.
+    """
+    if urlsplit(location).scheme in S3_SCHEMES:
+        _put(*_bucket_and_key(location), content)
+        return
+    path = _path(location)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_bytes(content)
+    unfinished.replace(path)
+
+
+def _get(bucket: str, key: str) -> bytes:
+    from minio.error import S3Error
+    from urllib3.exceptions import HTTPError
+
+    try:
+        response = s3_client(S3Settings.load()).get_object(bucket, key)
+    except S3Error as error:
+        if error.code in {"NoSuchKey", "NoSuchBucket"}:
+            raise ConfigurationError(f"s3://{bucket}/{key} is not there ({error.code})") from error
+        raise TransientError(f"S3 refused to give s3://{bucket}/{key}: {error}") from error
+    except HTTPError as error:
+        raise TransientError(f"S3 does not answer for s3://{bucket}/{key}: {error}") from error
+    try:
+        content: bytes = response.read()
+    finally:
+        response.close()
+        response.release_conn()
+    return content
+
+
+def _put(bucket: str, key: str, content: bytes) -> None:
+    from minio.error import S3Error
+    from urllib3.exceptions import HTTPError
+
+    try:
+        s3_client(S3Settings.load()).put_object(
+            bucket, key, io.BytesIO(content), len(content), content_type="application/json"
+        )
+    except (S3Error, HTTPError) as error:
+        raise TransientError(f"S3 did not take s3://{bucket}/{key}: {error}") from error
+
+
+def _bucket_and_key(location: str) -> tuple[str, str]:
+    parts = urlsplit(location)
+    if not parts.netloc or not parts.path.strip("/"):
+        raise ConfigurationError(f"{location!r} names no object: write it as s3://bucket/key")
+    return parts.netloc, parts.path.lstrip("/")
+
+
+def _path(location: str) -> Path:
+    parts = urlsplit(location)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    if parts.scheme:
+        raise ConfigurationError(f"{location!r}: only s3://, s3a://, file:// and paths can be read and written")
+    return Path(location)
