@@ -48,12 +48,12 @@ def _findings(anomalies: list[Anomaly]) -> list[Text]:
 
 
 def _figures(report: StoredReport) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, show_footer=True, pad_edge=False, padding=(0, 1, 0, 0))
     totals = _row(report.totals)
-    names = ("events", "success", "errors", "p50 ms", "p95 ms", "p99 ms", "error codes")
+    names = ("events", "success", "errors", "p50 ms", "p95 ms", "p99 ms", "codes")
     table.add_column("interaction", footer="all", no_wrap=True)
     for name, total in zip(names, totals, strict=True):
-        codes = name == "error codes"
+        codes = name == "codes"
         table.add_column(name, footer=total, justify="left" if codes else "right", no_wrap=not codes)
     troubled = {anomaly.event_type for anomaly in report.anomalies}
     for event_type, stats in sorted(report.by_event_type.items()):
