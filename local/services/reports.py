@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from clickpulse.settings import PROJECT_ROOT
 from local import probes
 from local.services.base import Service, Stack, python_module
 from local.settings import HOST
@@ -11,11 +10,6 @@ from local.settings import HOST
 def services(stack: Stack) -> list[Service]:
     api = f"http://{HOST}:{stack.local.report_api_port}"
     page = f"http://{HOST}:{stack.local.dashboard_port}"
-    streamlit = [
-        *("run", str(PROJECT_ROOT / "dashboard_ui" / "app.py")),
-        *("--server.address", HOST, "--server.port", str(stack.local.dashboard_port)),
-        *("--server.headless", "true", "--browser.gatherUsageStats", "false", "--server.fileWatcherType", "none"),
-    ]
     return [
         Service(
             name="report-api",
@@ -28,7 +22,7 @@ def services(stack: Stack) -> list[Service]:
         Service(
             name="dashboard",
             title="Dashboard",
-            command=python_module("streamlit", *streamlit),
+            command=python_module("dashboard_ui"),
             probe=probes.http(f"{page}/_stcore/health"),
             needs=("report-api",),
             address=page,
