@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -15,15 +14,15 @@ import stamina.instrumentation
 import structlog
 
 from clickpulse.clients import clickhouse_client, kafka_producer
+from clickpulse.completeness import kafka_offsets
 from clickpulse.dead_letters import DeadLetterWriter
 from clickpulse.errors import ConfigurationError
 from clickpulse.logs import configure_logging
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings, SinkSettings
 from connect.sink import health
 from connect.sink.batch import Buffer
-from connect.sink.consumer import GroupOffsets, group_member
+from connect.sink.consumer import Commits, group_member
 from connect.sink.delivery import Delivery
-from connect.sink.patience import Patience
 from connect.sink.runner import Runner
 from connect.sink.schemas import SchemaCache
 from connect.sink.screening import Screening
@@ -66,26 +65,22 @@ def _run(stop: threading.Event) -> None:
         httpx.Client(base_url=registry.url, timeout=httpx.Timeout(5, connect=CONNECT_SECONDS)) as http,
         closing(_writer(clickhouse, registry)) as writer,
     ):
-        consumer = group_member(kafka, sink, status)
-        offsets = GroupOffsets(consumer, kafka.topic)
+        commits = Commits(kafka.topic, status)
+        offsets = kafka_offsets(kafka, sink)
         producer = kafka_producer(kafka, enable_idempotence=True, acks="all", linger_ms=0)
         delivery = Delivery(
             writer,
             Screening(SchemaCache(http)),
             DeadLetterWriter(producer, kafka.dead_letter_topic),
-            offsets.commit,
             status,
         )
-
-        def start(partitions: Sequence[int], patience: Patience) -> Mapping[int, int]:
-            return find_start(partitions, patience, writer.stored_positions, offsets)
-
         Runner(
-            consumer,
+            group_member(kafka, sink, status, commits.answered),
             kafka.topic,
             Buffer(sink.flush_rows, sink.flush_bytes, sink.flush_ms / 1000),
+            commits=commits,
             deliver=delivery.deliver,
-            find_start=start,
+            find_start=partial(find_start, stored_positions=writer.stored_positions, look=partial(offsets.look, 0)),
             status=status,
             stop_seconds=sink.stop_seconds,
         ).run(stop)

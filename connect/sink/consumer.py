@@ -1,20 +1,22 @@
-"""The group member, and its offsets in Kafka."""
+"""The member of the sink's consumer group, and its commits.
+
+The driver lets one thread at a time into a consumer, and a polling thread keeps all others out: only the thread that
+polls may use it. Hence commits are sent from there and answered in its polls.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from clickpulse.errors import TransientError
 from clickpulse.settings import KafkaSettings, SinkSettings
-from connect.sink.runner import KAFKA
-from connect.sink.start import PartitionOffsets
-from connect.sink.status import Status
+from connect.sink.status import KAFKA, Status
 
-TIMEOUT_SECONDS = 5.0
+RETRY_SECONDS = 0.5
 _NO_LONGER_OURS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -26,7 +28,12 @@ _NO_LONGER_OURS = frozenset(
 log = structlog.get_logger()
 
 
-def group_member(kafka: KafkaSettings, sink: SinkSettings, status: Status) -> Consumer:
+def group_member(
+    kafka: KafkaSettings,
+    sink: SinkSettings,
+    status: Status,
+    on_commit: Callable[[KafkaError | None, list[TopicPartition]], None],
+) -> Consumer:
     """A consumer of the sink's group, not subscribed yet.
 
     The session is short, so that a killed sink's partitions are free soon; with an instance id the same sink takes
@@ -51,6 +58,7 @@ def group_member(kafka: KafkaSettings, sink: SinkSettings, status: Status) -> Co
         "fetch.error.backoff.ms": 100,
         "log.connection.close": False,
         "error_cb": on_error,
+        "on_commit": on_commit,
         "logger": structlog.get_logger("librdkafka"),
     }
     if sink.instance_id:
@@ -58,43 +66,80 @@ def group_member(kafka: KafkaSettings, sink: SinkSettings, status: Status) -> Co
     return Consumer(config)
 
 
-class GroupOffsets:
-    """The group's offsets of one topic. Usable from any thread while the consumer is open."""
+class Commits:
+    """Offsets on their way to the broker, sent again until it has them. `answered` has to be the consumer's callback.
 
-    def __init__(self, consumer: Consumer, topic: str) -> None:
-        self._consumer = consumer
+    Args:
+        status: is told what was committed, and since when its messages waited.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, topic: str, status: Status, clock: Callable[[], float] = time.monotonic) -> None:
         self._topic = topic
+        self._status = status
+        self._clock = clock
+        self._pending: dict[int, int] = {}
+        self._since: float | None = None
+        self._in_flight = False
+        self._retry_at = 0.0
 
-    def read(self, partitions: Sequence[int]) -> dict[int, PartitionOffsets]:
-        """Ask the broker. Raises `TransientError`."""
+    def add(self, consumer: Consumer, ends: Mapping[int, int], since: float | None = None) -> None:
+        """Send the offsets at once; `since` is the moment from which the first of their messages may have waited."""
+        self._pending.update(ends)
+        self._since = since if self._since is None else self._since
+        self._retry_at = 0.0
+        self.tick(consumer)
+
+    def tick(self, consumer: Consumer) -> None:
+        """Send what is pending, if nothing is under way."""
+        if not self._pending or self._in_flight or self._clock() < self._retry_at:
+            return
         try:
-            asked = [TopicPartition(self._topic, partition) for partition in partitions]
-            committed = self._consumer.committed(asked, timeout=TIMEOUT_SECONDS)
-            return {position.partition: self._offsets_of(position) for position in committed}
+            consumer.commit(offsets=self._offsets(), asynchronous=True)
         except KafkaException as error:
-            raise TransientError(f"Kafka: reading offsets: {error}") from error
-
-    def _offsets_of(self, committed: TopicPartition) -> PartitionOffsets:
-        if committed.error is not None:
-            raise KafkaException(committed.error)
-        asked = TopicPartition(self._topic, committed.partition)
-        low, high = self._consumer.get_watermark_offsets(asked, timeout=TIMEOUT_SECONDS)
-        return PartitionOffsets(low, high, committed.offset if committed.offset >= 0 else None)
-
-    def commit(self, ends: Mapping[int, int]) -> None:
-        """Return when the broker has the offsets, or they are no longer this member's to commit.
-
-        In the latter case the next owner skips what is stored. Raises `TransientError`.
-        """
-        offsets = [TopicPartition(self._topic, partition, offset) for partition, offset in ends.items()]
-        try:
-            answers = self._consumer.commit(offsets=offsets, asynchronous=False) or ()
-        except KafkaException as error:
-            errors = [error.args[0]]
+            self._failed(error.args[0])
         else:
-            errors = [answer.error for answer in answers if answer.error is not None]
-        for failure in errors:
-            if failure.code() not in _NO_LONGER_OURS:
-                raise TransientError(f"Kafka: committing offsets: {failure.str()}")
-        if errors:
-            log.warning("not committed: the partitions are another's now", reason=errors[0].str())
+            self._in_flight = True
+
+    def answered(self, error: KafkaError | None, offsets: list[TopicPartition]) -> None:
+        """The broker's answer."""
+        self._in_flight = False
+        failures = [error] if error is not None else [o.error for o in offsets if o.error is not None]
+        if failures:
+            self._failed(failures[0])
+            return
+        done = {offset.partition: offset.offset for offset in offsets}
+        self._pending = {p: offset for p, offset in self._pending.items() if offset > done.get(p, -1)}
+        self._status.committed(done)
+        if not self._pending and self._since is not None:
+            self._status.flushed(self._clock() - self._since)
+            self._since = None
+
+    def flush(self, consumer: Consumer) -> None:
+        """Commit what is pending and wait for the answer; what the broker does not take is read and skipped again."""
+        if not self._pending:
+            return
+        try:
+            answers = consumer.commit(offsets=self._offsets(), asynchronous=False) or []
+        except KafkaException as error:
+            self.answered(error.args[0], [])
+        else:
+            self.answered(None, answers)
+
+    def forget(self) -> None:
+        """The partitions are another's now."""
+        self._pending = {}
+        self._since = None
+        self._in_flight = False
+
+    def _offsets(self) -> list[TopicPartition]:
+        return [TopicPartition(self._topic, partition, offset) for partition, offset in self._pending.items()]
+
+    def _failed(self, error: KafkaError) -> None:
+        if error.code() in _NO_LONGER_OURS:
+            # Nothing is lost by it: the next owner skips what is stored.
+            log.warning("not committed: the partitions are another's now", reason=error.str())
+            self.forget()
+            return
+        self._retry_at = self._clock() + RETRY_SECONDS
+        self._status.paused(KAFKA, f"Kafka: committing offsets: {error.str()}")

@@ -1,4 +1,4 @@
-"""One batch from Kafka into ClickHouse: screened, its bad messages dead-lettered, the rest stored, then committed.
+"""One batch from Kafka into ClickHouse: screened, its bad messages dead-lettered, the rest stored.
 
 The order is what makes a kill harmless. A stored position says "everything up to here is dealt with", so a bad
 message is in the dead-letter topic before anything behind it is inserted, and rows are inserted in their order.
@@ -7,7 +7,7 @@ message is in the dead-letter topic before anything behind it is inserted, and r
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -39,7 +39,6 @@ class DeadLetters(Protocol):
 class DeliveryListener(Protocol):
     def stored(self, rows: int, seconds: float) -> None: ...
     def dead_lettered(self, error_class: str) -> None: ...
-    def committed(self, ends: Mapping[int, int]) -> None: ...
 
 
 class Delivery:
@@ -49,7 +48,6 @@ class Delivery:
         writer: ClickHouse.
         screening: finds malformed messages.
         dead_letters: returns when the letters are acknowledged.
-        commit: commits the offset of each partition; returns when the broker has them.
         listener: is told what was done.
     """
 
@@ -58,27 +56,22 @@ class Delivery:
         writer: Writer,
         screening: Screening,
         dead_letters: DeadLetters,
-        commit: Callable[[Mapping[int, int]], None],
         listener: DeliveryListener,
     ) -> None:
         self._writer = writer
         self._screening = screening
         self._dead_letters = dead_letters
-        self._commit = commit
         self._listener = listener
 
     def deliver(self, batch: Batch, patience: Patience) -> None:
-        """Return when every message is stored or dead-lettered, and its offset committed.
+        """Return when every message is stored or dead-lettered: then its offset may be committed.
 
         Raises:
-            AbandonedError: called off; nothing is committed, the messages will be read again.
+            AbandonedError: called off; the messages have to be read again.
         """
         good = self._set_aside(batch, self._screening.suspects(batch.messages), self._screening.head_fault, patience)
         if good:
             self._store_or_isolate(good, patience)
-        ends = batch.ends()
-        patience.persist(lambda: self._commit(ends))
-        self._listener.committed(ends)
 
     def _set_aside(
         self,

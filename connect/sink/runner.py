@@ -1,7 +1,7 @@
 """The sink's loop: polls Kafka, fills the next batch while the last one is delivered, reacts to rebalances.
 
-Two threads. This one polls, so that the group membership stays whatever the dependencies do; a worker delivers one
-batch at a time and commits it. While the worker is held up and the buffer is full, the partitions are paused.
+Two threads. This one polls, so that the group membership stays whatever the dependencies do, and commits; a worker
+delivers one batch at a time. While the worker is held up and the buffer is full, the partitions are paused.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from clickpulse.errors import ConfigurationError
 from connect.sink.batch import Batch, Buffer
+from connect.sink.consumer import Commits
 from connect.sink.patience import AbandonedError, Patience
-from connect.sink.status import Status
+from connect.sink.status import KAFKA, Status
 
 POLL_ROWS = 10_000
 BUSY_POLL_SECONDS = 0.02
@@ -29,7 +30,6 @@ HOLD_SECONDS = 1.0
 REVOKE_SECONDS = 10.0
 """For the flush when partitions are taken away; the rest is left to their next owner."""
 WATERMARK_SECONDS = 1.0
-KAFKA = "kafka"
 
 log = structlog.get_logger()
 
@@ -40,6 +40,7 @@ class _Job:
 
     future: Future[Any]
     patience: Patience
+    batch: Batch | None = None
     since: float | None = None
 
 
@@ -50,7 +51,8 @@ class Runner:
         consumer: not subscribed yet; auto-commit off.
         topic: to read.
         buffer: empty.
-        deliver: delivers and commits a batch; raises `AbandonedError` when called off.
+        commits: whose callback the consumer has.
+        deliver: delivers a batch; raises `AbandonedError` when called off.
         find_start: gives the first offset of each of the partitions; likewise.
         status: is told what goes on.
         stop_seconds: for the last flush.
@@ -62,6 +64,7 @@ class Runner:
         topic: str,
         buffer: Buffer,
         *,
+        commits: Commits,
         deliver: Callable[[Batch, Patience], None],
         find_start: Callable[[Sequence[int], Patience], Mapping[int, int]],
         status: Status,
@@ -70,6 +73,7 @@ class Runner:
         self._consumer = consumer
         self._topic = topic
         self._buffer = buffer
+        self._commits = commits
         self._deliver = deliver
         self._find_start = find_start
         self._status = status
@@ -101,20 +105,19 @@ class Runner:
 
     def _turn(self) -> None:
         self._settle()
-        idle = self._delivering is None
-        if self._buffer and idle and (time.monotonic() >= self._buffer.due_at or not self._buffer.room):
+        self._commits.tick(self._consumer)
+        full = not self._buffer.room
+        if self._buffer and self._delivering is None and (full or time.monotonic() >= self._buffer.due_at):
             self._hand_over()
-            idle = False
-        if not self._buffer.room:
+        elif full:
             self._hold()
-            return
-        self._poll(self._poll_seconds(idle=idle))
+        else:
+            self._poll(self._poll_seconds())
 
-    def _poll_seconds(self, *, idle: bool) -> float:
-        if self._buffer:
-            left = self._buffer.due_at - time.monotonic()
-            return left if left > 0 else BUSY_POLL_SECONDS
-        return self._buffer.max_seconds if idle and self._starting is None else BUSY_POLL_SECONDS
+    def _poll_seconds(self) -> float:
+        if self._delivering is not None or self._starting is not None:
+            return BUSY_POLL_SECONDS
+        return self._buffer.due_at - time.monotonic() if self._buffer else self._buffer.max_seconds
 
     def _poll(self, seconds: float) -> None:
         began = time.monotonic()
@@ -170,7 +173,7 @@ class Runner:
         since = self._buffer.since
         batch = self._buffer.take()
         patience = Patience(self._status)
-        self._delivering = _Job(self._worker.submit(self._deliver, batch, patience), patience, since)
+        self._delivering = _Job(self._worker.submit(self._deliver, batch, patience), patience, batch, since)
 
     def _hold(self) -> None:
         """The buffer is full and the worker busy."""
@@ -193,18 +196,20 @@ class Runner:
             self._consumer.assign([TopicPartition(self._topic, p, offset) for p, offset in starts.items()])
             self._assigned = sorted(starts)
             self._status.assigned(starts)
+            # Else rows that were stored just before a kill would look unfinished until the next message comes.
+            self._commits.add(self._consumer, starts)
             log.info("reading", topic=self._topic, start={str(p): offset for p, offset in sorted(starts.items())})
         if self._delivering is not None and self._delivering.future.done():
             job, self._delivering = self._delivering, None
             job.future.result()
-            if job.since is not None:
-                self._status.flushed(time.monotonic() - job.since)
+            if job.batch is not None:
+                self._commits.add(self._consumer, job.batch.ends(), job.since)
             if self._paused:
                 self._consumer.resume(self._topic_partitions())
                 self._paused = False
 
     def _flush(self, seconds: float) -> None:
-        """Deliver what is buffered, within the time."""
+        """Deliver and commit what is buffered, within the time."""
         deadline = time.monotonic() + seconds
         while self._delivering is not None or self._buffer:
             if self._delivering is None:
@@ -213,8 +218,9 @@ class Runner:
                 wait([self._delivering.future], max(0.0, deadline - time.monotonic()))
                 if not self._delivering.future.done():
                     log.warning("not flushed in time: will be read again", seconds=seconds)
-                    return
+                    break
             self._settle()
+        self._commits.flush(self._consumer)
 
     def _abandon(self) -> None:
         """Call the worker off, and forget what is buffered: nothing of it is committed."""
@@ -226,6 +232,7 @@ class Runner:
                     raise error
         self._starting = self._delivering = None
         self._buffer.clear()
+        self._commits.forget()
         self._assigned = []
         self._paused = False
         self._status.assigned({})

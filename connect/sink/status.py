@@ -11,6 +11,9 @@ from typing import Any
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+KAFKA = "kafka"
+"""Source of a pause."""
+
 STALE_SECONDS = 15.0
 """Without a poll, or with a message waiting, for longer than this (and no reason to pause) the sink is stuck."""
 
