@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from clickpulse.settings import PROJECT_ROOT, stack_env_file
+from clickpulse.settings import stack_env_file
+from tests.support import run_clickpulse
 
 START_SECONDS = 900
 """The first start on a machine downloads and builds."""
@@ -40,14 +39,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield home
         finally:
             run_clickpulse("down", "--wipe", timeout=180)
-
-
-def run_clickpulse(*arguments: str, timeout: float = 120) -> str:
-    """Run the command line as a user does; returns its standard output, fails with all of it otherwise."""
-    command = [sys.executable, "-m", "clickpulse", *arguments]
-    done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=timeout, check=False)
-    assert done.returncode == 0, f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done.stdout
 
 
 @pytest.fixture(scope="session")
