@@ -40,7 +40,11 @@ def test_a_kill_a_minute_loses_nothing(tmp_path: Path) -> None:
             wait_for(lambda at=at: datetime.now(UTC) >= at, seconds=120, what=f"{at}, to kill {victim}")
             killed = pid_of(victim)
             os.kill(killed, signal.SIGKILL)
-            wait_for(lambda victim=victim: pid_of(victim) != killed, seconds=60, what=f"a new {victim}")
+            wait_for(
+                lambda victim=victim, killed=killed: pid_of(victim) not in (None, killed),
+                seconds=60,
+                what=f"a new {victim}",
+            )
         assert traffic.wait(180) == 0, "the producer could not deliver everything"
     finally:
         traffic.terminate()
