@@ -1,0 +1,1 @@
+"""ClickHouse: migrations, queries, the minute's export, and the embedded server."""

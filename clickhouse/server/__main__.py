@@ -1,0 +1,55 @@
+"""`python -m clickhouse.server`: run the embedded ClickHouse by its settings until SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import structlog
+import uvicorn
+
+from clickhouse.server.app import App
+from clickhouse.server.auth import Users
+from clickhouse.server.engine import Engine
+from clickpulse.errors import ConfigurationError
+from clickpulse.logs import configure_logging
+from clickpulse.settings import ClickHouseServerSettings, ClickHouseSettings
+
+_SHUTDOWN_SECONDS = 20
+_KEEP_ALIVE_SECONDS = 30
+
+
+def main() -> int:
+    """Serve; gives the exit status."""
+    configure_logging("clickhouse")
+    log = structlog.get_logger("clickhouse.server")
+    try:
+        settings = ClickHouseServerSettings.load()
+        users = Users(ClickHouseSettings.load())
+        engine = Engine.open(settings)
+    except ConfigurationError as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    app = App(engine, users, max_connections=settings.max_connections)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            access_log=False,
+            log_config=None,
+            lifespan="on",
+            server_header=False,
+            timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        )
+    )
+    log.info("starting", address=f"{settings.host}:{settings.port}", version=engine.version, pid=os.getpid())
+    server.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
