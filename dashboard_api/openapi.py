@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
 from clickpulse.reports import Report
-from dashboard_api.example_report import EXAMPLE_REPORT
+from dashboard_api.example_report import EXAMPLE_REPORT, EXAMPLE_STORED_REPORT
 from dashboard_api.problems import MEDIA_TYPE, Problem
 
 Responses = dict[int | str, dict[str, Any]]
@@ -76,7 +76,21 @@ def _document(app: FastAPI) -> dict[str, Any]:
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas["$defs"].items():
         components.setdefault(name, schema)
+    _restore_examples(document["paths"])
     return document
+
+
+def _restore_examples(part: Any) -> None:
+    """Put the examples back whole: FastAPI drops what is null in them, and a report has to have those members."""
+    if isinstance(part, list):
+        for member in part:
+            _restore_examples(member)
+    elif isinstance(part, dict):
+        for name, member in part.items():
+            if name == "example" and isinstance(member, dict) and "window" in member:
+                part[name] = EXAMPLE_STORED_REPORT if "received_at" in member else EXAMPLE_REPORT
+            else:
+                _restore_examples(member)
 
 
 def _problem(status: HTTPStatus) -> dict[str, Any]:

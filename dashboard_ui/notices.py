@@ -1,4 +1,7 @@
-"""What a reader has to know before believing the figures, the gravest first."""
+"""What a reader has to know before believing the figures, the gravest first.
+
+The texts count no seconds: screen readers would say them again with every refresh.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from datetime import datetime
 from clickpulse.stored_reports import StoredReport
 from clickpulse.windows import MinuteWindow
 from dashboard_ui.data import Hour
-from dashboard_ui.formats import clock, duration, listing, sentence
+from dashboard_ui.formats import clock, listing, sentence
 from dashboard_ui.minutes import Minute, missing
 from dashboard_ui.services import Level, ServiceState
 
@@ -77,8 +80,8 @@ def _empty(live: Hour, now: datetime, first_window: MinuteWindow) -> Notice | No
         )
         return Notice("no-reports", Level.UNKNOWN, "No reports yet", text, first=True)
     text = (
-        f"The first one, of {clock(first_window.start)} UTC, is overdue by {duration(late)}. See in Airflow whether "
-        "the DAG minutely_report is running, and with `clickpulse status` what is down."
+        f"The first one, of {clock(first_window.start)} UTC, was expected soon after {clock(first_window.end)} UTC. "
+        "See in Airflow whether the DAG minutely_report is running, and with `clickpulse status` what is down."
     )
     return Notice("no-reports", Level.WARNING, "No reports yet", text, first=True)
 
@@ -92,9 +95,8 @@ def _stale(live: Hour, now: datetime, stale_seconds: float) -> Notice | None:
     newest = live.newest
     if newest is None or not is_stale(live, now, stale_seconds):
         return None
-    age = (now - newest.window_end).total_seconds()
     text = (
-        f"The newest minute, {clock(newest.window)} UTC, ended {duration(age)} ago, and one is due every minute. "
+        f"The newest minute is {clock(newest.window)} UTC, and one is due every minute. "
         "Look below for the service that is not running, or in Airflow for a failed run of minutely_report."
     )
     return Notice("stale", Level.WARNING, "The figures are old", text, first=True)
@@ -104,7 +106,7 @@ def _service(service: ServiceState) -> Notice | None:
     """A service that is not well; the report API has a notice of its own."""
     if service.level in {Level.OK, Level.UNKNOWN} or service.name == "Report API":
         return None
-    return Notice("service", service.level, f"{service.name}: {service.word}", sentence(service.detail))
+    return Notice("service", service.level, f"{service.name}: {service.word}", sentence(service.reason))
 
 
 def _not_there(picked: MinuteWindow | None, report: StoredReport | None, live: Hour) -> Notice | None:

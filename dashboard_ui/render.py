@@ -220,7 +220,7 @@ def _stage(stage: Stage, longest: float) -> str:
 def services(all_of_them: Sequence[ServiceState]) -> str:
     items = "".join(
         f'<li>{_state(one.level, one.word)}<span class="name">{_text(one.name)}</span>'
-        f'<span class="detail">{_text(one.detail)}</span></li>'
+        f'<span class="detail">{_text(one.reason or one.detail)}</span></li>'
         for one in all_of_them
     )
     return f'<div class="panel"><h3>Services now</h3><ul class="services">{items}</ul></div>'

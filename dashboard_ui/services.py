@@ -11,6 +11,8 @@ from typing import Any
 
 from dashboard_ui.formats import duration, number
 
+REMEDY = "`clickpulse status` shows what is down"
+
 
 class Level(StrEnum):
     """How well something is; each has a sign and a word of its own, so colour is never alone."""
@@ -23,12 +25,13 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class ServiceState:
-    """One service: how it is, in a word, and what it says."""
+    """One service: how it is, in a word, and what it says; `reason` is why it is not well."""
 
     name: str
     level: Level
     word: str
     detail: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,13 @@ def sink_state(answer: Answer, now: datetime) -> ServiceState:
     name = "Sink (Kafka to ClickHouse)"
     if answer.status is None:
         return _down(name, answer)
-    parts = _sink_facts(answer.payload, now)
+    facts = "; ".join(_sink_facts(answer.payload, now))
     if reason := answer.payload.get("paused_reason"):
-        return ServiceState(name, Level.WARNING, "paused", "; ".join([str(reason), *parts]))
+        return ServiceState(name, Level.WARNING, "paused", facts, f"{reason}. Nothing is lost: it goes on by itself")
     if answer.status != HTTPStatus.OK:
-        return ServiceState(name, Level.CRITICAL, str(answer.payload.get("status", "unhealthy")), "; ".join(parts))
-    return ServiceState(name, Level.OK, "running", "; ".join(parts))
+        word = str(answer.payload.get("status", "unhealthy"))
+        return ServiceState(name, Level.CRITICAL, word, facts, f"new events are not stored; {REMEDY}")
+    return ServiceState(name, Level.OK, "running", facts)
 
 
 def _sink_facts(payload: Mapping[str, Any], now: datetime) -> list[str]:
@@ -71,12 +75,12 @@ def airflow_state(answer: Answer, now: datetime) -> ServiceState:
     if answer.status is None:
         return _down(name, answer)
     if answer.status != HTTPStatus.OK:
-        return ServiceState(name, Level.CRITICAL, "unhealthy", f"answered {answer.status}")
+        return ServiceState(name, Level.CRITICAL, "unhealthy", "", f"its health page answered {answer.status}")
     parts = {part: value for part, value in answer.payload.items() if isinstance(value, Mapping)}
     ill = [part for part, value in parts.items() if value.get("status") != "healthy" and _has_run(part, value)]
     if ill:
         detail = "; ".join(f"{part.replace('_', ' ')}: {parts[part].get('status') or 'not running'}" for part in ill)
-        return ServiceState(name, Level.CRITICAL, "unhealthy", detail)
+        return ServiceState(name, Level.CRITICAL, "unhealthy", "", detail)
     beat = _moment(parts.get("scheduler", {}).get("latest_scheduler_heartbeat"))
     age = f"the scheduler's heart beat {duration((now - beat).total_seconds())} ago" if beat else ""
     return ServiceState(name, Level.OK, "running", age)
@@ -86,7 +90,7 @@ def api_state(problem: str | None, seconds: float | None) -> ServiceState:
     """The report API, from the page's own requests: what went wrong last, or how long the last answer took."""
     name = "Report API"
     if problem:
-        return ServiceState(name, Level.CRITICAL, "no answer", problem)
+        return ServiceState(name, Level.CRITICAL, "no answer", "", problem)
     detail = f"answered in {seconds * 1000:,.0f} ms" if seconds is not None else ""
     return ServiceState(name, Level.OK, "running", detail)
 
@@ -96,7 +100,7 @@ def unknown(name: str) -> ServiceState:
 
 
 def _down(name: str, answer: Answer) -> ServiceState:
-    return ServiceState(name, Level.CRITICAL, "no answer", answer.error)
+    return ServiceState(name, Level.CRITICAL, "no answer", "", f"{answer.error}; {REMEDY}")
 
 
 def _has_run(part: str, value: Mapping[str, Any]) -> bool:

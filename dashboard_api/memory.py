@@ -1,0 +1,93 @@
+"""Reports in memory: for tests of the routes and for trying the API without Postgres."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from threading import Lock
+
+from clickpulse.reports import Report
+from clickpulse.stored_reports import RevisionSummary
+from clickpulse.windows import MinuteWindow
+from dashboard_api.repository import Listing, Position, ReportConflictError, StoredRow
+
+
+class MemoryReports:
+    """A `ReportRepository` that forgets everything when the process ends."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[MinuteWindow, int], StoredRow] = {}
+        self._lock = Lock()
+
+    def prepare(self) -> None:
+        """Nothing to do."""
+
+    def add(self, report: Report) -> tuple[StoredRow, bool]:
+        window, digest = MinuteWindow(report.window), report.digest()
+        with self._lock:
+            stored = self._rows.get((window, report.revision))
+            if stored is None:
+                body = json.loads(report.model_dump_json())
+                row = StoredRow(window, report.revision, digest, datetime.now(UTC), body)
+                self._rows[window, report.revision] = row
+                return row, True
+        if stored.digest != digest:
+            raise ReportConflictError(window, report.revision, stored.digest, digest)
+        return stored, False
+
+    def latest(self) -> StoredRow | None:
+        return max(self._rows.values(), key=_key, default=None)
+
+    def one(self, window: MinuteWindow, revision: int | None) -> StoredRow | None:
+        if revision is not None:
+            return self._rows.get((window, revision))
+        return max((row for row in self._rows.values() if row.window == window), key=_key, default=None)
+
+    def rows(self, listing: Listing, *, bodies: bool = True) -> list[StoredRow]:
+        del bodies
+        found = sorted((row for row in self._rows.values() if _listed(row, listing)), key=_key, reverse=True)
+        if not listing.all_revisions:
+            found = [row for row in found if row == self.one(row.window, None)]
+        return found[: listing.limit]
+
+    def revisions(self, window: MinuteWindow) -> list[RevisionSummary]:
+        found = sorted((row for row in self._rows.values() if row.window == window), key=_key, reverse=True)
+        return [_summary(row) for row in found]
+
+    def newest_window(self) -> MinuteWindow | None:
+        newest = self.latest()
+        return newest.window if newest else None
+
+    def check(self) -> None:
+        """Memory is always there."""
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def _key(row: StoredRow) -> tuple[MinuteWindow, int]:
+    return row.window, row.revision
+
+
+def _listed(row: StoredRow, listing: Listing) -> bool:
+    start = row.window.start
+    inside = (listing.start is None or start >= listing.start) and (listing.end is None or start < listing.end)
+    return inside and (listing.after is None or _below(row, listing.after, all_revisions=listing.all_revisions))
+
+
+def _below(row: StoredRow, after: Position, *, all_revisions: bool) -> bool:
+    if all_revisions:
+        return _key(row) < (after.window, after.revision)
+    return row.window < after.window
+
+
+def _summary(row: StoredRow) -> RevisionSummary:
+    body = row.body or {}
+    return RevisionSummary(
+        revision=row.revision,
+        revision_reason=body.get("revision_reason"),
+        complete=body["complete"],
+        events=body["totals"]["events"],
+        digest=row.digest,
+        received_at=row.received_at,
+    )
