@@ -17,7 +17,7 @@ KAFKA = "kafka"
 STALE_SECONDS = 15.0
 """Without a poll, or with a message waiting, for longer than this (and no reason to pause) the sink is stuck."""
 
-_INSERT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_SECONDS_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.5, 0.75, 1, 2.5, 5, 10, 30)
 log = structlog.get_logger()
 
 
@@ -43,13 +43,13 @@ class Status:
         self._insert_metric = Histogram(
             "sink_insert_seconds",
             "From the start of an insert to ClickHouse's answer, attempts included",
-            buckets=_INSERT_BUCKETS,
+            buckets=_SECONDS_BUCKETS,
             registry=self.registry,
         )
         self._flush_metric = Histogram(
             "sink_flush_seconds",
             "From the moment a message may have been buffered to the commit of its offset",
-            buckets=_INSERT_BUCKETS,
+            buckets=_SECONDS_BUCKETS,
             registry=self.registry,
         )
         self._lag_metric = Gauge(
