@@ -16,7 +16,6 @@ def services(stack: Stack) -> list[Service]:
             command=python_module("connect.sink"),
             probe=probes.http(f"{address}/readyz"),
             needs=("kafka", "registry", "clickhouse"),
-            environment={"SINK_INSTANCE_ID": "local-0"},  # a restarted sink takes its partitions back at once
             address=address,
             stop_seconds=20,
         )
