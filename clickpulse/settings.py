@@ -95,6 +95,8 @@ class KafkaSettings(ServiceSettings):
             "security.protocol": self.security_protocol,
             "reconnect.backoff.ms": 50,
             "reconnect.backoff.max.ms": 1000,
+            # librdkafka's own lines, one for each failed connection; what matters comes as an error.
+            "log_level": 2,
         }
         if self.security_protocol == "SASL_SSL":
             if not (self.sasl_username and self.sasl_password and self.ssl_ca_location):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import sys
 import threading
@@ -42,7 +43,9 @@ log = structlog.get_logger()
 def main() -> int:
     """Run the sink; the exit status is 0 after a signal, 1 when a setting has to be changed."""
     configure_logging("sink")
-    stamina.instrumentation.set_on_retry_hooks([])  # a pause is logged once, not at each attempt
+    # A pause is logged once, not at each attempt.
+    stamina.instrumentation.set_on_retry_hooks([])
+    logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -16,7 +16,13 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from clickpulse.settings import KafkaSettings, SinkSettings
 from connect.sink.status import KAFKA, Status
 
+SESSION_MS = 10_000
+"""A killed member's partitions are free after this."""
+STATIC_SESSION_MS = 45_000
+"""With an instance id the same sink takes them back at once, so the session may outlive a broker's restart."""
 RETRY_SECONDS = 0.5
+# The driver's own names of errors begin with an underscore.
+_UNREACHABLE = frozenset({KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION, KafkaError._SSL})  # noqa: SLF001
 _NO_LONGER_OURS = frozenset(
     {
         KafkaError.ILLEGAL_GENERATION,
@@ -36,12 +42,11 @@ def group_member(
 ) -> Consumer:
     """A consumer of the sink's group, not subscribed yet.
 
-    The session is short, so that a killed sink's partitions are free soon; with an instance id the same sink takes
-    them back at once. The queue is small enough to keep the sink's memory low, large enough for full batches.
+    The queue is small enough to keep the sink's memory low, large enough for full batches.
     """
 
     def on_error(error: KafkaError) -> None:
-        if error.code() == KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001 - how the driver names it
+        if error.code() in _UNREACHABLE:
             status.paused(KAFKA, f"Kafka: {error.str()}")
 
     config: dict[str, Any] = kafka.client_config() | {
@@ -50,16 +55,14 @@ def group_member(
         "enable.auto.offset.store": False,
         "auto.offset.reset": "earliest",
         "allow.auto.create.topics": False,
-        "session.timeout.ms": 10_000,
+        "session.timeout.ms": STATIC_SESSION_MS if sink.instance_id else SESSION_MS,
         "heartbeat.interval.ms": 2_000,
         "topic.metadata.refresh.interval.ms": 10_000,
         "queued.min.messages": 200_000,
         "queued.max.messages.kbytes": 32_768,
         "fetch.error.backoff.ms": 100,
-        "log.connection.close": False,
         "error_cb": on_error,
         "on_commit": on_commit,
-        "logger": structlog.get_logger("librdkafka"),
     }
     if sink.instance_id:
         config["group.instance.id"] = sink.instance_id

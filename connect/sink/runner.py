@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,7 +144,7 @@ class Runner:
     def _consumer_error(self, error: KafkaError) -> None:
         if error.fatal():
             raise ConfigurationError(f"Kafka refuses the sink: {error}")
-        self._status.paused(KAFKA, f"Kafka: {error}")
+        self._status.paused(KAFKA, f"Kafka: {error.str()}")
 
     def _watch_broker(self) -> None:
         """Once a second: how far the partitions reach, and whether a broker that was lost is back."""
@@ -164,7 +165,7 @@ class Runner:
         try:
             topic = self._consumer.list_topics(self._topic, timeout=0.5).topics[self._topic]
         except KafkaException as error:
-            self._status.paused(KAFKA, f"Kafka: {error}")
+            self._status.paused(KAFKA, f"Kafka: {error.args[0].str()}")
             return
         if topic.error is None:
             self._status.resumed(KAFKA)
@@ -173,7 +174,11 @@ class Runner:
         since = self._buffer.since
         batch = self._buffer.take()
         patience = Patience(self._status)
-        self._delivering = _Job(self._worker.submit(self._deliver, batch, patience), patience, batch, since)
+        self._delivering = _Job(self._submit(self._deliver, batch, patience), patience, batch, since)
+
+    def _submit(self, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Let the worker do it, with this thread's logging context."""
+        return self._worker.submit(copy_context().run, work, *arguments)
 
     def _hold(self) -> None:
         """The buffer is full and the worker busy."""
@@ -247,7 +252,7 @@ class Runner:
         log.info("assigned", partitions=numbers)
         if numbers:
             patience = Patience(self._status)
-            self._starting = _Job(self._worker.submit(self._find_start, numbers, patience), patience)
+            self._starting = _Job(self._submit(self._find_start, numbers, patience), patience)
 
     def _on_revoke(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         log.info("revoked", partitions=sorted(partition.partition for partition in partitions))

@@ -96,12 +96,16 @@ class EventWriter:
 
     def _call(self, action: Callable[[Client], Any]) -> Any:
         from clickhouse_connect.driver.exceptions import Error
+        from urllib3.exceptions import HTTPError
 
         try:
             if self._client is None:
                 self._client = self._connect()
             return action(self._client)
         except Error as error:
+            if error.code is None and isinstance(error.__cause__, HTTPError):
+                reason = getattr(error.__cause__, "reason", None) or error.__cause__
+                raise TransientError(f"ClickHouse not reached: {reason}") from error
             _raise(error.code, str(error))
 
 
