@@ -130,9 +130,9 @@ class Delivery:
             self._minute = minute
         callback = self._current[event_type].delivered
         try:
-            self._produce(self._kafka.topic, value, key, -1, callback, timestamp_ms)
+            self._produce(self._kafka.topic, value, key, -1, callback, timestamp=timestamp_ms)
         except (BufferError, KafkaException):
-            self._enqueue(self._kafka.topic, value, key, -1, callback, timestamp_ms)
+            self._enqueue(self._kafka.topic, value, key, -1, callback, timestamp=timestamp_ms)
         self._since_served += 1
         if self._since_served >= _SERVE_EVERY:
             self.serve()

@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-import httpx
+import httpx2  # what the registry client speaks HTTP with; httpx knows nothing of its errors
 import stamina
 import structlog
 from confluent_kafka.schema_registry import ConfigCompatibilityLevel, Schema, ServerConfig
@@ -69,7 +69,7 @@ def _register_once(client: SchemaRegistryClient, schema_text: str, topic: str, s
         if latest is None:
             # Some registries know a subject's configuration only once the subject exists.
             client.set_config(subject, wanted)
-    except httpx.TransportError as error:
+    except httpx2.TransportError as error:
         raise TransientError(
             f"Schema Registry {settings.url} does not answer ({error}): start it, or set SCHEMA_REGISTRY_URL"
         ) from error
