@@ -62,9 +62,11 @@ class Token:
     @property
     def name(self) -> str:
         """The identifier without its quotes."""
-        if self.kind is Kind.QUOTED:
-            return self.text.removeprefix("\xe2\x80\x9c").removesuffix("\xe2\x80\x9d").strip('`"\u201c\u201d')
-        return self.text
+        if self.kind is not Kind.QUOTED:
+            return self.text
+        if self.text[0] in '`"':
+            return _unescape(self.text[1:-1], self.text[0])
+        return self.text.removeprefix("\xe2\x80\x9c").removesuffix("\xe2\x80\x9d").strip("\u201c\u201d")
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -127,12 +129,15 @@ def unescape(string: str) -> str:
         return string[mark:-mark]
     if not string.startswith("'"):
         return string
-    plain = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f"}
-    pattern = r"\\x([0-9A-Fa-f]{2})|\\(.)|''"
+    return _unescape(string[1:-1], "'")
+
+
+def _unescape(content: str, quote: str) -> str:
+    plain = {"n": "\n", "t": "\t", "r": "\r", "0": "\0", "b": "\b", "f": "\f", "a": "\a", "v": "\v"}
 
     def replace(match: re.Match[str]) -> str:
         if match[1]:
             return chr(int(match[1], 16))
-        return plain.get(match[2], match[2]) if match[2] else "'"
+        return plain.get(match[2], match[2]) if match[2] else quote
 
-    return re.sub(pattern, replace, string[1:-1], flags=re.DOTALL)
+    return re.sub(rf"\\x([0-9A-Fa-f]{{2}})|\\(.)|{quote}{quote}", replace, content, flags=re.DOTALL)

@@ -34,6 +34,10 @@ class Result:
     written_rows: int
     written_bytes: int
 
+    @classmethod
+    def empty(cls) -> Result:
+        return cls(b"", 0, 0, 0, 0, 0)
+
 
 class Inserter:
     """An INSERT that takes its data in pieces; nothing of it counts before `finish`."""
@@ -72,7 +76,7 @@ class Connection:
     def execute(self, sql: str, fmt: str = "TabSeparated", parameters: Mapping[str, str] | None = None) -> Result:
         """Run a statement to its end."""
         try:
-            return _result(self._connection.query(sql, fmt, params=dict(parameters or {})))
+            return _result(self._connection.query(_bytes(sql), fmt, params=dict(parameters or {})))
         except RuntimeError as error:
             raise QueryError.from_engine(error) from error
 
@@ -83,7 +87,7 @@ class Connection:
     def stream(self, sql: str, fmt: str, parameters: Mapping[str, str]) -> Generator[bytes]:
         """The blocks of a query's result, as the engine makes them; closing the iterator stops the query."""
         try:
-            handle = self._connection.send_query(sql, fmt, params=dict(parameters))
+            handle = self._connection.send_query(_bytes(sql), fmt, params=dict(parameters))
         except RuntimeError as error:
             raise QueryError.from_engine(error) from error
         done = False
@@ -103,7 +107,7 @@ class Connection:
     def insert(self, sql: str, fmt: str) -> Inserter:
         """Begin an INSERT whose data come in pieces; `sql` has no FORMAT clause."""
         try:
-            return Inserter(self._connection, self._connection.send_insert(sql, fmt))
+            return Inserter(self._connection, self._connection.send_insert(_bytes(sql), fmt))
         except RuntimeError as error:
             raise QueryError.from_engine(error) from error
 
@@ -214,6 +218,11 @@ def _write_config(settings: ClickHouseServerSettings, run: Path) -> Path:
     template = (_FOLDER / "config.xml").read_text()
     config.write_text(template.format(**{name: escape(str(value)) for name, value in values.items()}))
     return config
+
+
+def _bytes(sql: str) -> bytes:
+    """SQL may carry binary data in a heredoc."""
+    return sql.encode("utf-8", "surrogateescape")
 
 
 def _result(result: Any) -> Result:

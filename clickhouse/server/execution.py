@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from clickhouse.server.auth import Role
 from clickhouse.server.engine import Connection, Inserter, Result
 from clickhouse.server.errors import READONLY, QueryError
+from clickhouse.server.formats import is_streamed
 from clickhouse.server.request import External, QueryRequest
 from clickhouse.server.statement import Statement, setting_names
 from clickhouse.sql_text import literal
@@ -32,6 +33,16 @@ class Job:
     @property
     def parameters(self) -> Mapping[str, str]:
         return self.request.parameters
+
+    @property
+    def format(self) -> str:
+        """The format of the result, or of an INSERT's data."""
+        return self.statement.format or self.request.default_format
+
+    @property
+    def is_streamed(self) -> bool:
+        """Whether the result is sent while it is made."""
+        return self.statement.is_select and is_streamed(self.format) and not self.request.wait_for_end
 
 
 def prepare(job: Job) -> None:
@@ -82,14 +93,12 @@ def borrowed(job: Job) -> Iterator[None]:
 
 def run(job: Job) -> Result:
     """Run a statement without data to its end."""
-    fmt = job.statement.format or job.request.default_format
-    return job.connection.execute(job.statement.text, fmt, job.parameters)
+    return job.connection.execute(job.statement.text, job.format, job.parameters)
 
 
 def stream(job: Job) -> Generator[bytes]:
     """The result of a query block by block."""
-    fmt = job.statement.format or job.request.default_format
-    return job.connection.stream(job.statement.text, fmt, job.parameters)
+    return job.connection.stream(job.statement.text, job.format, job.parameters)
 
 
 class Insertion:
@@ -117,7 +126,7 @@ class Insertion:
                 f"CREATE TEMPORARY TABLE {self._TABLE} ({statement.input.structure}) ENGINE = Memory"
             )
             target = f"INSERT INTO {self._TABLE}"
-        self._inserter: Inserter = self._connection.insert(target, statement.format or "Values")
+        self._inserter: Inserter = self._connection.insert(target, job.format)
 
     def append(self, data: bytes) -> None:
         self._inserter.append(data)

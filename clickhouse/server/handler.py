@@ -18,7 +18,6 @@ from clickhouse.server.compression import decoder
 from clickhouse.server.engine import Engine, Result
 from clickhouse.server.errors import QueryError
 from clickhouse.server.execution import Insertion, Job
-from clickhouse.server.formats import is_streamed
 from clickhouse.server.forms import read_form
 from clickhouse.server.limits import Slots
 from clickhouse.server.request import QueryRequest, query_request
@@ -92,11 +91,21 @@ class QueryHandler:
         policy.check(statement.text, request.parameters.values())
         response = Response(exchange.send, request, timezone=self._engine.timezone)
         try:
+            started = time.monotonic_ns()
             async with self._slots.take(), self._job(request, statement, user) as job:
-                if statement.data_offset is None:
-                    await self._answer(job, response, exchange.receive, outcome)
+                if statement.data_offset is not None:
+                    result = await self._insert(job, text[statement.data_offset :], body)
+                elif job.is_streamed:
+                    result = await self._stream(job, response, exchange.receive, started)
                 else:
-                    await self._insert(job, response, text[statement.data_offset :], body, outcome)
+                    result = await self._result(job, exchange.receive)
+            # Only now: a client sends its next query at the response's end, and the session must be free by then.
+            if not response.started:
+                has_result = statement.has_result or result.data
+                await response.start(job.format if has_result else None, result, time.monotonic_ns() - started)
+                await response.write(result.data)
+            await response.finish()
+            outcome.read_rows, outcome.written_rows = result.read_rows, result.written_rows
         except QueryError as error:
             outcome.status = 200 if response.started else 0
             outcome.started = response.started
@@ -171,44 +180,36 @@ class QueryHandler:
         finally:
             await self._run(loan.__exit__, None, None, None)
 
-    async def _answer(self, job: Job, response: Response, receive: Receive, outcome: Outcome) -> None:
-        """Run a statement without data."""
-        started = time.monotonic_ns()
-        fmt = job.statement.format or job.request.default_format
+    async def _result(self, job: Job, receive: Receive) -> Result:
+        """Run a statement without data to its end."""
         gone = asyncio.ensure_future(_client_gone(receive))
         try:
-            if job.statement.only_reads and is_streamed(fmt) and not job.request.wait_for_end:
-                await self._stream(job, response, fmt, gone, started)
-                return
-            result: Result = await self._until_done(job, gone, execution.run, job)
-            outcome.read_rows, outcome.written_rows = result.read_rows, result.written_rows
-            named = fmt if job.statement.has_result or result.data else None
-            await response.start(named, result, time.monotonic_ns() - started)
-            await response.write(result.data)
-            await response.finish()
+            return await self._until_done(job, gone, execution.run, job)
         finally:
             gone.cancel()
 
-    async def _stream(self, job: Job, response: Response, fmt: str, gone: asyncio.Future[None], started: int) -> None:
+    async def _stream(self, job: Job, response: Response, receive: Receive, started: int) -> Result:
+        """Send a query's blocks as the engine makes them."""
+        gone = asyncio.ensure_future(_client_gone(receive))
         blocks = execution.stream(job)
         try:
             block = await self._until_done(job, gone, next, blocks, None)
-            await response.start(fmt, None, time.monotonic_ns() - started)
+            await response.start(job.format, None, time.monotonic_ns() - started)
             while block is not None:
                 await response.write(block)
                 if gone.done():
                     raise ClientGoneError
                 block = await self._until_done(job, gone, next, blocks, None)
-            await response.finish()
+            return Result.empty()
         finally:
+            gone.cancel()
             await self._run(blocks.close)
 
-    async def _insert(self, job: Job, response: Response, inline: bytes, body: Body, outcome: Outcome) -> None:
+    async def _insert(self, job: Job, inline: bytes, body: Body) -> Result:
         """Feed the data to an INSERT; a client that goes away before their end leaves nothing behind."""
-        started = time.monotonic_ns()
         insertion: Insertion = await self._run(Insertion, job)
         try:
-            if (job.statement.format or "").lower() == "values":
+            if job.format.lower() == "values":
                 data = inline + await body.whole()
                 policy.check_values(data)
                 await self._run(insertion.append, data)
@@ -217,13 +218,10 @@ class QueryHandler:
                     await self._run(insertion.append, inline)
                 async for piece in body.pieces():
                     await self._run(insertion.append, piece)
-            result: Result = await self._run(insertion.finish)
+            return await self._run(insertion.finish)
         except (QueryError, ClientGoneError, asyncio.CancelledError):
             await self._run(insertion.cancel)
             raise
-        outcome.written_rows = result.written_rows
-        await response.start(None, result, time.monotonic_ns() - started)
-        await response.finish()
 
     async def _until_done(self, job: Job, gone: asyncio.Future[None], work: Callable[..., T], *args: Any) -> T:
         """Run `work`; when the client goes away meanwhile and the statement only reads, cancel it."""

@@ -53,11 +53,8 @@ def _first_call(text: str, *, strings_too: bool = True) -> str | None:
         first = first or token
         if previous is not None:
             _check_pair(previous, token, first)
-            if token.is_sign("(") and previous.is_name:
-                if previous.name.lower() in DENIED_FUNCTIONS:
-                    return previous.name
-                if previous.kind is Kind.QUOTED and "\\" in previous.text:
-                    return previous.text
+            if token.is_sign("(") and previous.is_name and previous.name.lower() in DENIED_FUNCTIONS:
+                return previous.name
         if strings_too and token.kind is Kind.STRING:
             _check_string(unescape(token.text))
         previous = token

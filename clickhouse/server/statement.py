@@ -45,6 +45,11 @@ class Statement:
         return self.kind in _READS or self.kind in _REPORTS
 
     @property
+    def is_select(self) -> bool:
+        """Whether the engine can give the result piece by piece."""
+        return self.kind in ("SELECT", "WITH", "FROM")
+
+    @property
     def only_reads(self) -> bool:
         """Whether nobody misses it when its client has gone."""
         return self.kind in _READS
@@ -94,24 +99,28 @@ def parse(raw: bytes) -> Statement:
         raise QueryError(SYNTAX_ERROR, "Syntax error: failed at position 1 (end of query): Empty query")
     kind = "SELECT" if cursor.peek.is_sign("(") else cursor.peek.text.upper()
     if kind == "WITH" and _leads_to_insert(text):
-        while cursor.peek is not None and not cursor.peek.is_word("INSERT"):
-            cursor.take()
+        while (token := cursor.take()) is not None and not token.is_word("INTO"):
+            pass
         kind = "INSERT"
     if kind == "INSERT":
-        cursor.take()
+        cursor.take_word("INSERT")
         return _insert(cursor)
     return _other(kind, cursor)
 
 
 def _utf8(text: str) -> str:
-    return text.encode("latin-1").decode("utf-8", "replace")
+    return text.encode("latin-1").decode("utf-8", "surrogateescape")
 
 
 def _leads_to_insert(text: str) -> bool:
-    """Whether `WITH …` stands before an INSERT."""
+    """Whether `WITH …` stands before an INSERT; `insert` may also be a name there."""
+    previous: Token | None = None
     for token in tokens(text):
-        if token.depth == 0 and token.is_word("SELECT", "INSERT"):
-            return token.is_word("INSERT")
+        if token.depth == 0 and previous is not None and previous.is_word("INSERT") and token.is_word("INTO"):
+            return True
+        if token.depth == 0 and token.is_word("SELECT"):
+            return False
+        previous = token
     return False
 
 
