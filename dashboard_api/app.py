@@ -55,3 +55,4 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     log.info("report api is up", address=str(app.state.settings.url))
     yield
     repository.close()
+    log.info("report api stopped")
