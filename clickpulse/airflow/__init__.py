@@ -1,0 +1,1 @@
+"""Extensions of Airflow: named in its settings, loaded by it."""
