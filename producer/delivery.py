@@ -167,10 +167,9 @@ class Delivery:
         # Not in the delivery callback itself: producing may have to wait for further callbacks.
         unsendable, self._unsendable = self._unsendable, []
         for message, error in unsendable:
-            # A timestamp that was refused for the event would be refused for the dead letter.
-            timestamp_ms = None if error.code() == KafkaError.INVALID_TIMESTAMP else message.timestamp()[1]
+            # librdkafka does not tell a refused message's timestamp; the event's own is in the value.
             reason, error_class = f"Kafka refuses it: {error.str()}", dead_letters.REFUSED[error.code()]
-            self._set_aside(message.key(), message.value(), timestamp_ms, reason, error_class)
+            self._set_aside(message.key(), message.value(), None, reason, error_class)
         # The same number as the tallies' sum, without adding up a week of minutes a hundred times a second.
         acknowledged = self.generated - self.outstanding - self.dead_lettered - self.failed
         self._outage.watch(self.outstanding, acknowledged, self._last_error)

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from confluent_kafka import TopicPartition
 from fastavro import parse_schema, schemaless_reader
 
 from clickpulse.clients import kafka_admin, kafka_consumer
-from clickpulse.settings import PROJECT_ROOT, KafkaSettings
+from clickpulse.settings import PROJECT_ROOT, KafkaSettings, RegistrySettings
 
 SCHEMA = parse_schema(json.loads((PROJECT_ROOT / "producer" / "schemas" / "user_interaction.avsc").read_text()))
 
@@ -118,6 +119,8 @@ def own_topics(stack: Path) -> Iterator[OwnTopics]:  # noqa: ARG001 - whose envi
     if mine := [topic for topic in names.values() if topic in existing]:
         for deleted in admin.delete_topics(mine).values():
             deleted.result(timeout=20)
+    # A subject that no test registered answers 404, which is as good.
+    httpx.delete(f"{RegistrySettings.load().url}/subjects/{name}-value")
 
 
 @pytest.fixture

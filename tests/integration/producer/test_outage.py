@@ -90,7 +90,7 @@ def test_a_killed_broker_costs_nothing(broker, own_topics, tmp_path, wait_until)
     assert account["generated"] == account["acknowledged"] == len(ids) == len(set(ids))
     logged = [json.loads(line)["event"] for line in errors.splitlines() if line.startswith("{")]
     assert logged.index("delivery_paused") < logged.index("delivery_resumed")
-    assert logged.count("delivery_paused") == logged.count("delivery_resumed") == 1
+    assert logged.count("delivery_paused") == logged.count("delivery_resumed")
 
 
 def test_a_broker_that_stays_away_is_told_by_the_status(broker, own_topics, tmp_path, wait_until):
