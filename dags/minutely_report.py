@@ -4,7 +4,7 @@
 
 | task | does | result |
 |---|---|---|
-| `await_minute` | waits until the sink has stored everything up to the minute's end, or the time limit is over | Kafka offsets |
+| `await_minute` | waits, at most for the time limit, until the sink has stored the whole minute | Kafka offsets |
 | `export` | fixes the revision's cutoff in `manifest.json`; ClickHouse writes the minute's Parquet to S3 | keys |
 | `detect` | Spark counts and compares with the recent past, and writes `report.json` | key |
 | `publish` | posts the report to the report API | what the API said |
