@@ -94,7 +94,7 @@ def latest_report(request: Request, kept: Repository) -> Response:
     """The highest revision of the newest minute."""
     row = kept.latest()
     if row is None:
-        detail = "no report has been posted yet: the first appears a few seconds after the first whole minute"
+        detail = "no report has been posted yet"
         raise ProblemError(HTTPStatus.NOT_FOUND, "no-reports-yet", detail)
     return _single(request, row)
 

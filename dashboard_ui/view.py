@@ -127,7 +127,7 @@ def _heading(report: StoredReport, found: list[Finding], *, outdated: bool) -> H
     level, sentence = verdict(report, found)
     if outdated:
         level = Level.UNKNOWN if level is Level.OK else level
-        sentence = f"Last known, at {clock(report.window)}: {sentence[0].lower()}{sentence[1:]}"
+        sentence = f"Last known, at {clock(report.window)}: {sentence}"
     history = report.detector.baseline_minutes
     return Heading(
         key=str(MinuteWindow(report.window)),

@@ -129,7 +129,7 @@ def test_old_figures_are_told_and_get_no_all_clear(stored, age, stale):
 
     assert ("stale" in keys(content)) == stale
     assert (content.heading.level == Level.OK) != stale
-    assert content.heading.verdict.startswith("Last known, at 10:00: all") == stale
+    assert content.heading.verdict.startswith("Last known, at 10:00: All") == stale
 
 
 def test_with_the_api_down_the_last_known_figures_stay(stored):
