@@ -14,11 +14,14 @@ S3_SCHEMES = frozenset({"s3", "s3a"})
 
 
 def spark_url(location: str) -> str:
-    """`location` as Spark reads it: `s3://` becomes `s3a://`, a path becomes an absolute `file:` URL."""
+    """`location` as Spark reads it: `s3://` becomes `s3a://`, a path an absolute `file:` URL.
+
+    Spark takes the URL as it is, so nothing is escaped in it.
+    """
     scheme = urlsplit(location).scheme
     if scheme in S3_SCHEMES:
         return f"s3a://{location.split('://', 1)[1]}"
-    return location if scheme else Path(location).absolute().as_uri()
+    return location if scheme else f"file://{Path(location).absolute()}"
 
 
 def read_bytes(location: str) -> bytes:
