@@ -24,6 +24,7 @@ class Outage:
         self._monotonic = monotonic
         self._acknowledged = 0
         self._since = monotonic()
+        self._idle = True
         self.paused = False
 
     def watch(self, outstanding: int, acknowledged: int, last_error: str) -> None:
@@ -34,8 +35,9 @@ class Outage:
             self.paused = False
             self._acknowledged = acknowledged
             self._since = now
-        elif outstanding == 0 and not self.paused:
-            self._since = now
+        elif not self.paused and (outstanding == 0 or self._idle):
+            self._since = now  # what has only just been sent is not waited for yet
         elif not self.paused and now - self._since > PAUSED_AFTER_SECONDS:
             self.paused = True
             log.warning("delivery_paused", outstanding=outstanding, last_error=last_error)
+        self._idle = outstanding == 0

@@ -68,7 +68,10 @@ def test_a_summary_that_cannot_be_written_is_told(tmp_path):
 def test_an_outage_is_noticed_and_its_end():
     clock = Clock()
     outage = Outage(monotonic=clock)
+    clock.seconds += 60  # it took a while until something was sent
     outage.watch(10, 100, "")
+    outage.watch(10, 100, "")
+    assert not outage.paused
     clock.seconds += PAUSED_AFTER_SECONDS + 1
     outage.watch(10, 100, "connection refused")
     assert outage.paused
@@ -84,6 +87,6 @@ def test_having_nothing_to_send_is_no_outage():
         clock.seconds += PAUSED_AFTER_SECONDS + 1
         outage.watch(0, 0, "")
         assert not outage.paused
-    clock.seconds += 1
+    clock.seconds += PAUSED_AFTER_SECONDS + 1
     outage.watch(5, 0, "")
     assert not outage.paused
