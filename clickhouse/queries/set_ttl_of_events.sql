@@ -1,0 +1,1 @@
+ALTER TABLE events MODIFY TTL toDateTime(arrived_at) + toIntervalDay({ttl_days:UInt16})

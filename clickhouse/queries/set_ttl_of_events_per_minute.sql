@@ -1,0 +1,1 @@
+ALTER TABLE events_per_minute MODIFY TTL toDateTime(last_arrived_at) + toIntervalDay({ttl_days:UInt16})
