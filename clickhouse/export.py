@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from clickhouse.manifest import put_if_absent
-from clickhouse.sql import load
+from clickhouse.queries import load
 from clickpulse.clients import s3_client
 from clickpulse.objects import WindowObjects
 from clickpulse.settings import S3Settings

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from clickhouse.sql import load
+from clickhouse.queries import load
 from clickpulse.clients import clickhouse_client
 from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.logs import configure_logging
