@@ -242,7 +242,7 @@ class SinkSettings(ServiceSettings):
         None, description="static group membership: a restart takes its partitions back at once, even after a kill"
     )
     flush_rows: int = Field(
-        100_000, ge=1, le=1_000_000, description="below ClickHouse's block size: an insert is all or nothing"
+        50_000, ge=1, le=1_000_000, description="below ClickHouse's block size: an insert is all or nothing"
     )
     flush_bytes: int = Field(32 * 1024**2, ge=1024)
     flush_ms: int = Field(250, ge=1, le=250, description="at most this long after the first buffered message")

@@ -8,7 +8,6 @@ import sys
 import threading
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import httpx
 import stamina.instrumentation
@@ -31,8 +30,9 @@ from connect.sink.start import find_start
 from connect.sink.status import Status
 from connect.sink.writer import EventWriter
 
-INSERT_STATEMENT = PROJECT_ROOT / "clickhouse" / "queries" / "insert_events.sql"
-POSITIONS_STATEMENT = Path(__file__).with_name("stored_positions.sql")
+_QUERIES = PROJECT_ROOT / "clickhouse" / "queries"
+INSERT_STATEMENT = _QUERIES / "insert_events.sql"
+POSITIONS_STATEMENT = _QUERIES / "sink_positions.sql"
 CONNECT_SECONDS = 2
 INSERT_SECONDS = 60
 """For the answer to an insert; a second is a lot on a healthy server."""
