@@ -14,7 +14,7 @@ import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from clickpulse.completeness import WindowCompleteness
-from clickpulse.errors import TransientError
+from clickpulse.errors import ConfigurationError, TransientError
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, PartitionProgress
 
@@ -67,6 +67,27 @@ def put_if_absent(client: Minio, bucket: str, key: str, content: bytes) -> bool:
         return False
     if not answer.is_success:
         raise TransientError(f"S3 answered {answer.status_code} for {bucket}/{key}: {answer.text[:200]}")
+    return True
+
+
+def exists(client: Minio, bucket: str, key: str) -> bool:
+    """Whether there is such an object.
+
+    Raises:
+        ConfigurationError: S3 refuses to tell.
+        TransientError: S3 doesn't answer.
+    """
+    from minio.error import S3Error
+    from urllib3.exceptions import HTTPError
+
+    try:
+        client.stat_object(bucket, key)
+    except S3Error as error:
+        if error.code == "NoSuchKey":
+            return False
+        raise ConfigurationError(f"S3 refuses to show {bucket}/{key}: {error.code} {error.message}") from error
+    except HTTPError as error:
+        raise TransientError(f"S3 does not answer for {bucket}/{key}: {error!r}") from error
     return True
 
 

@@ -1,7 +1,8 @@
 """Brings a database to the schema of `clickhouse/migrations/`: `python -m clickhouse.migrate`.
 
-Files are named `NNNN_what.sql` and applied once, in order. A file may hold several statements, each ended by a `;` at
-the end of a line, with `{name:Type}` parameters from the settings. An applied file is never changed: a new one is added.
+Files are named `NNNN_what.sql` and applied once, in order. A file may hold several statements separated by `;`, with
+the parameter `{ttl_days:UInt16}` from the settings; they are repeatable (`IF NOT EXISTS`), as a run may be killed in
+between. An applied file is never changed: a new one is added. The TTL follows its setting at every run.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from clickhouse.queries import load
+from clickhouse.sql_text import split_statements
 from clickpulse.clients import clickhouse_client
 from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.logs import configure_logging
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("migrations")
 _NAME = re.compile(r"(\d{4})_([a-z0-9_]+)\.sql")
-_STATEMENT_END = re.compile(r";[ \t]*(?:\n|$)")
-_TTL = re.compile(r"TTL toDateTime\(arrived_at\) \+ toIntervalDay\((?:_CAST\()?(\d+)")
+_TTL = re.compile(r"toIntervalDay\((?:_CAST\()?(\d+)")
+_EXPIRING = ("events", "events_per_minute")
 
 log = structlog.get_logger()
 
@@ -48,7 +50,7 @@ class Migration:
     @property
     def statements(self) -> list[str]:
         """The file's statements, without their semicolons."""
-        return [part.strip() for part in _STATEMENT_END.split(self.text) if part.strip()]
+        return split_statements(self.text)
 
 
 def read_migrations(folder: Path = FOLDER) -> list[Migration]:
@@ -90,7 +92,7 @@ def migrate(settings: ClickHouseSettings, migrations: list[Migration] | None = N
 
 
 def _missing(client: Client, migrations: list[Migration]) -> list[Migration]:
-    applied = {version: checksum for version, checksum in client.query(load("applied_migrations")).result_rows}
+    applied = dict(client.query(load("applied_migrations")).result_rows)
     known = {migration.version for migration in migrations}
     if newer := sorted(set(applied) - known):
         raise ConfigurationError(
@@ -120,11 +122,12 @@ def _apply(client: Client, migration: Migration, settings: ClickHouseSettings) -
 
 def _set_ttl(client: Client, days: int) -> None:
     """Follow the setting: rows are dropped when ClickHouse merges the next time."""
-    definition = str(client.command("SHOW CREATE TABLE events"))
-    current = _TTL.search(definition)
-    if current is None or int(current[1]) != days:
-        client.command(load("set_event_ttl"), parameters={"ttl_days": days})
-        log.info("ttl_changed", days=days)
+    for table in _EXPIRING:
+        definition = str(client.command("SHOW CREATE TABLE {table:Identifier}", parameters={"table": table}))
+        current = _TTL.search(definition)
+        if current is None or int(current[1]) != days:
+            client.command(load(f"set_{table}_ttl"), parameters={"ttl_days": days})
+            log.info("ttl_changed", table=table, days=days)
 
 
 def main() -> int:
