@@ -8,6 +8,7 @@ import sys
 import threading
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import httpx
 import stamina.instrumentation
@@ -28,11 +29,9 @@ from connect.sink.schemas import SchemaCache
 from connect.sink.screening import Screening
 from connect.sink.start import find_start
 from connect.sink.status import Status
-from connect.sink.writer import EventWriter
+from connect.sink.writer import EventWriter, Statements
 
 _QUERIES = PROJECT_ROOT / "clickhouse" / "queries"
-INSERT_STATEMENT = _QUERIES / "insert_events.sql"
-POSITIONS_STATEMENT = _QUERIES / "sink_positions.sql"
 CONNECT_SECONDS = 2
 INSERT_SECONDS = 60
 """For the answer to an insert; a second is a lot on a healthy server."""
@@ -98,8 +97,11 @@ def _writer(clickhouse: ClickHouseSettings, registry: RegistrySettings) -> Event
             send_receive_timeout=INSERT_SECONDS,
             compress=False,
         ),
-        INSERT_STATEMENT.read_text(),
-        POSITIONS_STATEMENT.read_text(),
+        Statements(
+            insert=(_QUERIES / "insert_events.sql").read_text(),
+            positions=(_QUERIES / "sink_positions.sql").read_text(),
+            running=Path(__file__).with_name("running_inserts.sql").read_text(),
+        ),
         clickhouse.registry_url or registry.url,
     )
 

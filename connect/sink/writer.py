@@ -13,7 +13,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clickpulse.errors import ClickpulseError, TransientError
@@ -27,6 +29,11 @@ _SCHEMA_CODES = frozenset({8, 44})
 _REMOTE_ERROR = 86
 _STD_EXCEPTION = 1001
 _MAX_MESSAGE = 400
+
+RUNNING_SECONDS = 5.0
+"""How long inserts that are still running are waited for; with several sinks there may always be one."""
+_LOOK_SECONDS = 0.02
+_QUIET_LOOKS = 2
 
 
 class InsertRefusedError(ClickpulseError):
@@ -48,22 +55,29 @@ class InsertRefusedError(ClickpulseError):
         return self.code in _SCHEMA_CODES
 
 
+@dataclass(frozen=True)
+class Statements:
+    """`insert` takes AvroConfluent bodies and the parameters `starts`, `partitions`, `offsets`; `positions` gives
+    `kafka_partition` and the highest stored offset; `running` counts the inserts that have not ended.
+    """
+
+    insert: str
+    positions: str
+    running: str
+
+
 class EventWriter:
     """Inserts batches.
 
     Args:
         connect: makes a client; it may raise the driver's errors, as ClickHouse may be down.
-        insert_statement: takes AvroConfluent bodies and the parameters `starts`, `partitions`, `offsets`.
-        positions_statement: gives `kafka_partition` and the highest stored offset.
+        statements: to run.
         registry_url: Schema Registry as ClickHouse reaches it.
     """
 
-    def __init__(
-        self, connect: Callable[[], Client], insert_statement: str, positions_statement: str, registry_url: str
-    ) -> None:
+    def __init__(self, connect: Callable[[], Client], statements: Statements, registry_url: str) -> None:
         self._connect = connect
-        self._insert_statement = insert_statement
-        self._positions_statement = positions_statement
+        self._statements = statements
         self._settings = {"format_avro_schema_registry_url": registry_url}
         self._client: Client | None = None
 
@@ -78,17 +92,32 @@ class EventWriter:
         parameters = {"starts": segments.starts, "partitions": segments.partitions, "offsets": segments.offsets}
         self._call(
             lambda client: client.command(
-                self._insert_statement, parameters=parameters, data=batch.body(), settings=self._settings
+                self._statements.insert, parameters=parameters, data=batch.body(), settings=self._settings
             )
         )
 
     def stored_positions(self) -> dict[int, int]:
-        """Highest stored offset by partition. Raises `TransientError`."""
-        try:
-            rows = self._call(lambda client: client.query(self._positions_statement).result_rows)
-        except InsertRefusedError as error:
-            raise TransientError(f"ClickHouse: reading the stored positions: {error.message}") from error
+        """Highest stored offset by partition, after the inserts that are still running. Raises `TransientError`.
+
+        An insert goes on for a moment when its sender is killed or the connection is lost.
+        """
+        self._await_running()
+        rows = self._select(self._statements.positions)
         return {int(partition): int(offset) for partition, offset in rows}
+
+    def _await_running(self) -> None:
+        deadline = time.monotonic() + RUNNING_SECONDS
+        quiet = 0
+        while quiet < _QUIET_LOOKS and time.monotonic() < deadline:
+            quiet = 0 if self._select(self._statements.running)[0][0] else quiet + 1
+            if quiet < _QUIET_LOOKS:
+                time.sleep(_LOOK_SECONDS)
+
+    def _select(self, statement: str) -> Any:
+        try:
+            return self._call(lambda client: client.query(statement).result_rows)
+        except InsertRefusedError as error:
+            raise TransientError(f"ClickHouse: {error.message}") from error
 
     def close(self) -> None:
         if self._client is not None:

@@ -25,6 +25,7 @@ import httpx
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from pydantic import AnyHttpUrl
 
 from clickpulse.clients import clickhouse_client
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings
@@ -93,10 +94,7 @@ class Sink:
     def wait_ready(self) -> None:
         def ready() -> bool:
             assert self.process.poll() is None, self.log.read_text()
-            try:
-                return httpx.get(f"http://127.0.0.1:{self.port}/readyz").status_code == httpx.codes.OK
-            except httpx.TransportError:
-                return False
+            return _answers(f"http://127.0.0.1:{self.port}/readyz")
 
         wait_for(ready, f"sink ready; {self.log}")
 
@@ -121,6 +119,7 @@ class World:
     registry: RegistrySettings
     clickhouse: ClickHouseSettings
     sinks: list[Sink] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
     schema_id: int = 0
     partitions: int = PARTITIONS
 
@@ -128,6 +127,31 @@ class World:
     avro = staticmethod(avro)
     wait_for = staticmethod(wait_for)
     free_port = staticmethod(free_port)
+
+    def start_clickhouse(self) -> subprocess.Popen[bytes]:
+        """An embedded server of the test's own, for this world from now on; again after it ended: with its data."""
+        port = self.environment.get("CLICKHOUSE_SERVER_PORT") or str(free_port())
+        self.environment |= {
+            "CLICKHOUSE_SERVER_PORT": port,
+            "CLICKHOUSE_SERVER_DATA_DIR": str(self.folder / "clickhouse"),
+            "CLICKHOUSE_URL": f"http://127.0.0.1:{port}",
+        }
+        with (self.folder / "clickhouse.log").open("ab") as stream:
+            server = subprocess.Popen(
+                [sys.executable, "-m", "clickhouse.server"],
+                cwd=PROJECT_ROOT,
+                env=os.environ | self.environment,
+                stderr=stream,
+            )
+        self.processes.append(server)
+        self.clickhouse = self.clickhouse.model_copy(update={"url": AnyHttpUrl(self.environment["CLICKHOUSE_URL"])})
+        wait_for(lambda: _answers(f"{self.clickhouse.url}ping"), "ClickHouse answers")
+        return server
+
+    def migrate(self) -> None:
+        """Lay the tables in a database of its own."""
+        command = [sys.executable, "-m", "clickhouse.migrate"]
+        subprocess.run(command, cwd=PROJECT_ROOT, env=os.environ | self.environment, check=True, timeout=TIMEOUT)
 
     def start_sink(self, **variables: str) -> Sink:
         port = free_port()
@@ -275,24 +299,20 @@ def world(stack: Path, tmp_path: Path) -> Iterator[World]:
     for answer in admin.create_topics(topics).values():
         answer.result()
     made.schema_id = made.register(f"{name}-value", SCHEMA)
-    migrate(made)
+    made.migrate()
+    database = clickhouse_client(made.clickhouse)
     yield made
-    for sink in made.sinks:
-        if sink.process.poll() is None:
-            sink.kill()
+    for process in [*(sink.process for sink in made.sinks), *made.processes]:
+        process.kill()
+        process.wait()
     for answer in admin.delete_topics([topic.topic for topic in topics]).values():
         answer.result()
-    client = clickhouse_client(made.clickhouse, database=None)
-    client.command("DROP DATABASE {name:Identifier}", parameters={"name": name})
-    client.close()
+    database.command("DROP DATABASE {name:Identifier}", parameters={"name": name})
+    database.close()
 
 
-def migrate(world: World) -> None:
-    """Lay the tables of a database of its own."""
-    subprocess.run(
-        [sys.executable, "-m", "clickhouse.migrate"],
-        cwd=PROJECT_ROOT,
-        env=os.environ | world.environment,
-        check=True,
-        timeout=60,
-    )
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == httpx.codes.OK
+    except httpx.TransportError:
+        return False

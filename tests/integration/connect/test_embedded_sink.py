@@ -113,6 +113,28 @@ def test_garbage_is_dead_lettered_and_the_rest_stored(world: Any) -> None:
     assert sink.health()["dead_letters_total"] == len(garbage)
 
 
+def test_clickhouse_killed_and_restarted_loses_nothing_and_stores_nothing_twice(world: Any, traffic: Any) -> None:
+    server = world.start_clickhouse()
+    world.migrate()
+    sink = world.start_sink()
+    sink.wait_ready()
+    with traffic(world, RATE):
+        for _ in range(2):
+            rows = sink.health()["rows_total"]
+            world.wait_for(lambda before=rows: sink.health()["rows_total"] > before + RATE, "rows are stored")
+            server.kill()
+            server.wait()
+            reason = world.wait_for(lambda: sink.health()["paused_reason"], "paused")
+            assert "ClickHouse" in reason
+            assert sink.health()["healthy"]
+            server = world.start_clickhouse()
+    world.wait_caught_up(sink)
+    assert world.in_clickhouse() == world.in_kafka()
+    assert world.read_topic(world.kafka.dead_letter_topic) == []
+    log = sink.log.read_text()
+    assert log.count('"event": "paused"') == log.count('"event": "resumed"') >= 2
+
+
 def test_a_registry_outage_pauses_and_dead_letters_nothing(world: Any) -> None:
     port = world.free_port()
     address = world.registry.url.replace("http://", "").split("/")[0]

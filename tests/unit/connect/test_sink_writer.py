@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,7 +11,9 @@ from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from clickpulse.errors import TransientError
 from connect.sink.batch import Batch
-from connect.sink.writer import EventWriter, InsertRefusedError
+from connect.sink.writer import EventWriter, InsertRefusedError, Statements
+
+STATEMENTS = Statements(insert="INSERT …", positions="SELECT positions", running="SELECT running")
 
 
 class FakeClient:
@@ -24,9 +27,32 @@ class FakeClient:
             raise self.error
 
 
+@dataclass
+class Answer:
+    result_rows: list[tuple[int, ...]]
+
+
+class BusyClient:
+    """Inserts are running for some looks; the positions move until they end."""
+
+    def __init__(self, running: list[int]) -> None:
+        self.running = running
+
+    def query(self, statement: str) -> Answer:
+        if statement == STATEMENTS.running:
+            return Answer([(self.running.pop(0),)])
+        return Answer([(0, 99 - len(self.running)), (3, 7)])
+
+
+def test_positions_are_read_when_no_insert_is_running() -> None:
+    client = BusyClient([1, 0, 1, 1, 0, 0])
+    writer = EventWriter(lambda: client, STATEMENTS, "http://registry/api")  # type: ignore[arg-type, return-value]
+    assert writer.stored_positions() == {0: 99, 3: 7}
+
+
 def insert(error: Exception | None, message: Any) -> FakeClient:
     client = FakeClient(error)
-    writer = EventWriter(lambda: client, "INSERT …", "SELECT …", "http://registry/api")  # type: ignore[arg-type, return-value]
+    writer = EventWriter(lambda: client, STATEMENTS, "http://registry/api")  # type: ignore[arg-type, return-value]
     writer.insert(Batch([message((0, 4), b"a"), message((0, 5), b"b"), message((2, 9), b"c")]))
     return client
 
