@@ -46,9 +46,17 @@ def export(awaited: dict[str, Any]) -> dict[str, Any]:
     objects = WindowObjects(MinuteWindow.parse(awaited["window"]))
     s3 = S3Settings.load()
     manifest = fix_cutoff(s3_client(s3), s3.bucket, objects, _completeness(awaited["completeness"]))
-    client = clickhouse_client(ClickHouseSettings.load())
+    clickhouse = ClickHouseSettings.load()
+    client = clickhouse_client(clickhouse)
     try:
-        export_window(client, s3, objects, manifest.cutoff, baseline_minutes=ReportSettings.load().baseline_minutes)
+        export_window(
+            client,
+            s3,
+            objects,
+            manifest.cutoff,
+            baseline_minutes=ReportSettings.load().baseline_minutes,
+            endpoint=clickhouse.s3_endpoint,
+        )
     finally:
         client.close()
     return {
