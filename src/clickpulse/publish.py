@@ -60,9 +60,10 @@ def _problem(response: httpx.Response) -> str:
     if not isinstance(details, dict):
         return str(details)[:200]
     text = ": ".join(str(details[name]) for name in ("title", "detail") if details.get(name))
-    fields = [f"{_location(error.get('loc'))}: {error.get('msg')}" for error in details.get("errors") or []]
+    fields = [f"{_place(error)}: {error.get('detail')}" for error in details.get("errors") or []]
     return "; ".join([text, *fields] if text else fields) or str(details)[:200]
 
 
-def _location(loc: object) -> str:
-    return ".".join(map(str, loc)) if isinstance(loc, list | tuple) else str(loc)
+def _place(error: dict[str, str]) -> str:
+    """Where in the report, as a JSON pointer, or which parameter."""
+    return error.get("pointer") or error.get("parameter") or "?"

@@ -174,7 +174,7 @@ def test_the_page_shows_the_same_numbers_in_a_browser(replayed: Replayed, chromi
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()
-        page.goto(f"{page_url}?window={replayed.window}")
+        page.goto(f"{page_url}?minute={replayed.window}")
         expect(page.locator(f'section[data-window="{replayed.window}"]')).to_be_visible(timeout=60_000)
         for event_type in TYPES.values():
             cell = page.locator(f'tr[data-event-type="{event_type}"] td[data-field="events"]')

@@ -104,10 +104,10 @@ def test_refusal_shows_the_problem_details_and_is_not_retried(report: Report) ->
     def answer(_: httpx.Request) -> httpx.Response:
         nonlocal tries
         tries += 1
-        errors = [{"loc": ["totals", "events"], "msg": "is negative"}]
+        errors = [{"pointer": "/totals/events", "detail": "is negative"}]
         return httpx.Response(422, json={"title": "Invalid report", "detail": "1 error", "errors": errors})
 
-    with pytest.raises(ConfigurationError, match=r"422 .*Invalid report: 1 error; totals\.events: is negative"):
+    with pytest.raises(ConfigurationError, match=r"422 .*Invalid report: 1 error; /totals/events: is negative"):
         publish_report(client(answer), report)
     assert tries == 1
 
