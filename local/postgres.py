@@ -76,7 +76,9 @@ def make_cluster(folder: Path, settings: PostgresSettings) -> None:
             os.chown(password_file.name, int(_UNPRIVILEGED), int(_UNPRIVILEGED))
         options = ["--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", f"--username={settings.user}"]
         command = [str(binaries() / "initdb"), f"--pgdata={folder}", f"--pwfile={password_file.name}", *options]
-        subprocess.run(_unprivileged(command), check=True, stdout=subprocess.DEVNULL)
+        done = subprocess.run(_unprivileged(command), capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise ConfigurationError(f"initdb could not make {folder}: {done.stderr.strip() or done.stdout.strip()}")
 
 
 def main() -> None:
