@@ -6,7 +6,6 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from clickpulse.clients import spark_session
 from clickpulse.settings import SparkSettings
 from spark.failures import explained
 
@@ -30,18 +29,15 @@ def connect_session(settings: SparkSettings, moment: datetime) -> SparkSession:
     """
     from pyspark.errors import PySparkException
 
-    separator = "" if settings.remote.endswith(";") else ";" if "/;" in settings.remote else "/;"
     name = uuid.uuid5(_SESSIONS, moment.strftime("%Y-%m-%dT%H"))
-    shared = settings.model_copy(update={"remote": f"{settings.remote}{separator}session_id={name}"})
+    separator = "" if settings.remote.endswith(";") else ";" if "/;" in settings.remote else "/;"
     try:
-        session = spark_session(shared)
-        _limit_retries(session)
+        session = _create(f"{settings.remote}{separator}session_id={name}")
         session.version  # noqa: B018 - the first request tells whether the session can be used
     except PySparkException as error:
         if "INVALID_HANDLE.SESSION" not in str(error):
             raise explained(error, f"Spark Connect at {settings.remote} gave no session") from error
-        session = spark_session(settings)
-        _limit_retries(session)
+        session = _create(settings.remote)
     return session
 
 
@@ -56,8 +52,14 @@ def submitted_session(master: str | None) -> SparkSession:
     return builder.config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "UTC").getOrCreate()
 
 
-def _limit_retries(session: SparkSession) -> None:
-    """The client retries for ten minutes by itself; give up after about two seconds and say what is wrong."""
+def _create(remote: str) -> SparkSession:
+    """A new client: `getOrCreate` returns whatever session the process has, also one that the server closed.
+
+    The client retries for ten minutes by itself; this one gives up after about two seconds and says what is wrong.
+    """
+    from pyspark.sql import SparkSession
     from pyspark.sql.connect.client.retries import DefaultPolicy
 
+    session = SparkSession.builder.remote(remote).create()
     session.client.set_retry_policies([DefaultPolicy(max_retries=4, initial_backoff=100, backoff_multiplier=2)])
+    return session
