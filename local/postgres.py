@@ -59,7 +59,8 @@ def binaries() -> Path:
 def _unprivileged(command: list[str]) -> list[str]:
     if os.geteuid() != 0:
         return command
-    rights = ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    # Without the fix-up, access(2), with which initdb looks at its binaries, heeds the right to traverse as well.
+    rights = ["--securebits=+no_setuid_fixup", "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
     return ["setpriv", f"--reuid={_UNPRIVILEGED}", f"--regid={_UNPRIVILEGED}", "--clear-groups", *rights, *command]
 
 
