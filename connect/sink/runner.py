@@ -31,6 +31,7 @@ HOLD_SECONDS = 1.0
 REVOKE_SECONDS = 10.0
 """For the flush when partitions are taken away; the rest is left to their next owner."""
 WATERMARK_SECONDS = 1.0
+_FATAL = frozenset({KafkaError._FATAL, KafkaError.FENCED_INSTANCE_ID})  # noqa: SLF001 - the driver's name
 
 log = structlog.get_logger()
 
@@ -142,8 +143,10 @@ class Runner:
         return self._buffer.since if self._buffer else None
 
     def _consumer_error(self, error: KafkaError) -> None:
-        if error.fatal():
-            raise ConfigurationError(f"Kafka refuses the sink: {error}")
+        if error.fatal() or error.code() in _FATAL:
+            raise ConfigurationError(
+                f"Kafka refuses the sink: {error.str()}; each sink of a group needs a SINK_INSTANCE_ID of its own"
+            )
         self._status.paused(KAFKA, f"Kafka: {error.str()}")
 
     def _watch_broker(self) -> None:

@@ -71,6 +71,15 @@ def test_partitions_move_between_sinks_without_loss_or_doubles(world: Any, traff
     assert world.in_clickhouse() == world.in_kafka()
 
 
+def test_a_second_sink_of_the_same_name_stops_the_first(world: Any) -> None:
+    first = world.start_sink()
+    first.wait_ready()
+    second = world.start_sink()
+    assert first.process.wait(30) == 1
+    assert "SINK_INSTANCE_ID" in first.log.read_text()
+    second.wait_ready()
+
+
 def test_garbage_is_dead_lettered_and_the_rest_stored(world: Any) -> None:
     other_schema = {"type": "record", "name": "Other", "fields": [{"name": "x", "type": "int"}]}
     other_id = world.register(f"{world.name}-other", other_schema)
@@ -139,7 +148,8 @@ def test_a_registry_outage_pauses_and_dead_letters_nothing(world: Any) -> None:
     port = world.free_port()
     address = world.registry.url.replace("http://", "").split("/")[0]
     through_relay = world.registry.url.replace(address, f"127.0.0.1:{port}")
-    sink = world.start_sink(SCHEMA_REGISTRY_URL=through_relay)
+    # So few rows fill the buffer: its partitions are paused too.
+    sink = world.start_sink(SCHEMA_REGISTRY_URL=through_relay, SINK_FLUSH_ROWS="100")
     sink.wait_ready()
     world.produce([world.wire(world.event()) for _ in range(500)])
     reason = world.wait_for(lambda: sink.health()["paused_reason"], "paused")
