@@ -2,10 +2,10 @@
 SELECT
     minute,
     event_type,
-    sum(events) AS events,
-    sum(successes) AS successes,
-    sum(errors) AS errors,
-    round(sum(latency_sum_ms) / sum(events), 1) AS latency_mean_ms,
+    sum(events_per_minute.events) AS events,
+    sum(events_per_minute.successes) AS successes,
+    sum(events_per_minute.errors) AS errors,
+    round(sum(latency_sum_ms) / sum(events_per_minute.events), 1) AS latency_mean_ms,
     max(latency_max_ms) AS latency_max_ms,
     quantilesTDigestMerge(0.5, 0.9, 0.95, 0.99)(latency) AS latency_p50_p90_p95_p99_ms
 FROM events_per_minute

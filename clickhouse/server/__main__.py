@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 
 import structlog
@@ -47,6 +48,9 @@ def main() -> int:
         )
     )
     log.info("starting", address=f"{settings.host}:{settings.port}", version=engine.version, pid=os.getpid())
+    # uvicorn raises the signal that it was stopped by once more when it is done: a clean end is status 0.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
     server.run()
     return 0
 

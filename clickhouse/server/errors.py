@@ -20,6 +20,7 @@ SET_NON_GRANTED_ROLE = 512
 STD_EXCEPTION = 1001
 SYNTAX_ERROR = 62
 TOO_MANY_SIMULTANEOUS_QUERIES = 202
+UNKNOWN_TABLE = 60
 
 NAMES = {
     ACCESS_DENIED: "ACCESS_DENIED",
@@ -37,6 +38,7 @@ NAMES = {
     SET_NON_GRANTED_ROLE: "SET_NON_GRANTED_ROLE",
     SYNTAX_ERROR: "SYNTAX_ERROR",
     TOO_MANY_SIMULTANEOUS_QUERIES: "TOO_MANY_SIMULTANEOUS_QUERIES",
+    UNKNOWN_TABLE: "UNKNOWN_TABLE",
 }
 
 _STATUS_OF_CODES = {
@@ -84,6 +86,10 @@ class QueryError(Exception):
         if match["code"] is None:
             code = re.search(r"Code: (\d+)", text)
             return cls(int(code[1]) if code else STD_EXCEPTION, text)
+        if int(match["code"]) == ACCESS_DENIED and "READ ON FILE" in text:
+            # In the engine's database `default` an unknown table is looked for among the files. What else reads files
+            # has been refused before (see policy.py).
+            return cls(UNKNOWN_TABLE, "Table does not exist in the database default")
         return cls(int(match["code"]), text)
 
     @property

@@ -51,8 +51,7 @@ def prepare(job: Job) -> None:
     if request.database:
         connection.execute(f"USE {_identifier(request.database)}")
     connection.set(_settings(job))
-    readonly = request.settings.get("readonly") or ("2" if job.role is Role.READER or request.method == "GET" else None)
-    if readonly:
+    if readonly := _readonly(job):
         connection.set({"readonly": readonly})
     _create_external(connection, request.external)
 
@@ -66,6 +65,7 @@ def borrowed(job: Job) -> Iterator[None]:
             the engine could not be made writable again.
     """
     connection, request = job.connection, job.request
+    _readonly(job)
     changes = not job.statement.only_reads and job.statement.kind not in _ALLOWED_READONLY
     if changes and (request.method == "GET" or request.settings.get("readonly", "0") != "0"):
         raise QueryError(READONLY, "Cannot execute query in readonly mode. GET implies readonly: use POST")
@@ -151,6 +151,20 @@ class Insertion:
     def _drop(self) -> None:
         if self._job.statement.input is not None:
             self._connection.execute(f"DROP TEMPORARY TABLE IF EXISTS {self._TABLE}")
+
+
+def _readonly(job: Job) -> str | None:
+    """What `readonly` has to be: the reader and GET may not do without.
+
+    Raises:
+        QueryError: the request wants to get rid of it.
+    """
+    asked = job.request.settings.get("readonly")
+    if job.role is Role.WRITER and job.request.method != "GET":
+        return asked
+    if asked not in (None, "1", "2"):
+        raise QueryError(READONLY, "Cannot modify 'readonly' setting in readonly mode")
+    return asked or "2"
 
 
 def _settings(job: Job) -> dict[str, str]:

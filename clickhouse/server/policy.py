@@ -13,7 +13,12 @@ from clickhouse.server.errors import ACCESS_DENIED, INTO_OUTFILE_NOT_ALLOWED, Qu
 from clickhouse.sql_text import Kind, Token, tokens, unescape
 
 DENIED_FUNCTIONS = frozenset(
-    {"file", "filecluster", "filesystem", "url", "urlcluster", "executable", "python", "sqlite", "catboostevaluate"}
+    (
+        "file filecluster filesystem url urlcluster executable eval python sqlite catboostevaluate "
+        "deltalakelocal iceberglocal icebergcluster icebergLocalCluster hudilocal paimonlocal"
+    )
+    .lower()
+    .split()
 )
 _IN_TEXT = re.compile(
     rf"\b({'|'.join(sorted(DENIED_FUNCTIONS))})[`\"”]?(\s|/\*.*?\*/|--[^\n]*\n)*\(", re.IGNORECASE | re.DOTALL

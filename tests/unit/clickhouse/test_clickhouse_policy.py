@@ -20,6 +20,7 @@ from clickhouse.server.errors import ACCESS_DENIED, INTO_OUTFILE_NOT_ALLOWED, Qu
         "SELECT 1 // '\n, file('/etc/passwd')",
         "SELECT * FROM url('file:///etc/passwd', 'LineAsString')",
         "SELECT * FROM python(secrets)",
+        "SELECT * FROM eval(concat('SELECT fi', 'le(1)'))",
         r"SELECT * FROM format(JSONEachRow, 'a String, b String DEFAULT file(\'/etc/passwd\')', '{}')",
         "INSERT INTO t FROM INFILE '/etc/passwd'",
         "SET ROLE writer",
