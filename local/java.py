@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tarfile
 import tempfile
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -172,8 +171,7 @@ def unpack_registry() -> Path:
     folder = cache_dir() / archive.name.removesuffix(".tar.gz")
     if not folder.is_dir():
         part = folder.with_name(f"{folder.name}.{os.getpid()}")
-        with tarfile.open(archive) as tar:
-            tar.extractall(part, filter="data")
+        shutil.unpack_archive(archive, part)
         try:
             part.rename(folder)
         except OSError:  # another process was first
