@@ -7,15 +7,22 @@ that runs tasks 0.1 s. The pages are shared, so it costs memory once.
 
 Set `AIRFLOW__CORE__EXECUTOR=clickpulse.airflow.warm_executor.WarmLocalExecutor`. Only imports happen
 here: no connection and no thread may exist before a fork.
+
+Besides, its workers end when the scheduler does. Those of Airflow's own executor stay for ever when the
+scheduler is killed, as each of them keeps the queue's other end open.
 """
 
 from __future__ import annotations
 
 import importlib
+import multiprocessing
+import os
 import time
+from multiprocessing.queues import SimpleQueue
+from typing import Any
 
 import structlog
-from airflow.executors.local_executor import LocalExecutor
+from airflow.executors import local_executor
 
 TASK_RUNTIME = (
     "airflow.dag_processing.bundles.local",
@@ -47,18 +54,57 @@ TASKS = (
 )
 """What the tasks of `dags/` import inside their functions."""
 
+ORPHAN_CHECK_SECONDS = 2.0
+
 log = structlog.get_logger(__name__)
 
 
-class WarmLocalExecutor(LocalExecutor):  # type: ignore[misc]  # mypy does not follow into Airflow
-    """LocalExecutor whose workers have `TASK_RUNTIME` and `TASKS` in memory."""
+class WarmLocalExecutor(local_executor.LocalExecutor):  # type: ignore[misc]  # mypy does not follow into Airflow
+    """LocalExecutor whose workers have `TASK_RUNTIME` and `TASKS` in memory, and don't outlive the scheduler."""
 
     def start(self) -> None:
         """Import, then fork the workers."""
         began = time.monotonic()
         for module in TASK_RUNTIME + TASKS:
             importlib.import_module(module)
-        log.info(
-            "imported for the tasks", modules=len(TASK_RUNTIME + TASKS), seconds=round(time.monotonic() - began, 2)
-        )
+        log.info("imported for the tasks", seconds=round(time.monotonic() - began, 2))
         super().start()
+
+    def _spawn_worker(self) -> None:
+        worker = multiprocessing.Process(
+            target=_run_worker,
+            kwargs={
+                "logger_name": self.log.name,
+                "queue": self.activity_queue,
+                "output": self.result_queue,
+                "unread_messages": self._unread_messages,
+                "team_conf": self.conf,
+            },
+        )
+        worker.start()
+        self.workers[worker.pid] = worker
+
+
+def _run_worker(*, queue: SimpleQueue[Any], **arguments: Any) -> None:
+    local_executor._run_worker(input=ParentsQueue(queue), **arguments)  # noqa: SLF001
+
+
+class ParentsQueue:
+    """The reading end of a queue that ends with the process that made it, the parent of this one."""
+
+    def __init__(self, queue: SimpleQueue[Any]) -> None:
+        self._queue = queue
+        self._parent = os.getppid()
+
+    def get(self) -> Any:
+        """Wait for the next item; None, a worker's sign to end, once the parent is gone."""
+        lock, reader = self._queue._rlock, self._queue._reader  # type: ignore[attr-defined]  # noqa: SLF001
+        while os.getppid() == self._parent:
+            if not lock.acquire(timeout=ORPHAN_CHECK_SECONDS):
+                continue
+            try:
+                if reader.poll(ORPHAN_CHECK_SECONDS):
+                    return multiprocessing.reduction.ForkingPickler.loads(reader.recv_bytes())
+            finally:
+                lock.release()
+        return None

@@ -1,0 +1,57 @@
+"""The executor's queue: workers get every item once and end with their parent."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from multiprocessing.queues import SimpleQueue
+from typing import Any
+
+from clickpulse.airflow.warm_executor import ParentsQueue
+
+FORK = multiprocessing.get_context("fork")
+
+
+def work(inbox: SimpleQueue[Any], results: Any) -> None:
+    queue = ParentsQueue(inbox)
+    while (item := queue.get()) is not None:
+        results.put((os.getpid(), item))
+    results.put((os.getpid(), "ended"))
+
+
+def test_each_item_goes_to_one_worker() -> None:
+    inbox: SimpleQueue[Any] = FORK.SimpleQueue()
+    results = FORK.Queue()
+    workers = [FORK.Process(target=work, args=(inbox, results)) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for number in range(30):
+        inbox.put(number)
+    for _ in workers:
+        inbox.put(None)
+    seen = [results.get(timeout=20)[1] for _ in range(33)]
+    assert sorted(item for item in seen if item != "ended") == list(range(30))
+    for worker in workers:
+        worker.join(20)
+        assert worker.exitcode == 0
+
+
+def parent(results: Any) -> None:
+    inbox: SimpleQueue[Any] = FORK.SimpleQueue()
+    for _ in range(3):
+        FORK.Process(target=work, args=(inbox, results)).start()
+    inbox.put("first")
+    signal.pause()
+
+
+def test_workers_end_when_the_parent_is_killed() -> None:
+    results = FORK.Queue()
+    scheduler = FORK.Process(target=parent, args=(results,))
+    scheduler.start()
+    assert results.get(timeout=20)[1] == "first"
+    os.kill(scheduler.pid or 0, signal.SIGKILL)
+    scheduler.join(20)
+    ended = [results.get(timeout=20) for _ in range(3)]
+    assert {what for _, what in ended} == {"ended"}
+    assert len({pid for pid, _ in ended}) == 3
