@@ -92,13 +92,13 @@ def test_each_event_once_below_the_cutoff(events_client: Client, s3: S3Settings,
     cutoff = {0: 100, 1: 2000, 2: 250}
     objects = WindowObjects(WINDOW, 3)
     result = export_window(events_client, s3, objects, cutoff, baseline_minutes=60)
-    expected = {row[0].bytes: row for row in events if row[10] < cutoff[row[9]]}
+    expected = {row[0]: row for row in events if row[10] < cutoff[row[9]]}
     found = table(content(bucket, s3, objects.events))
     assert result.rows == len(found) == len(expected)
     assert list(found[0]) == COLUMNS
     for row in found:
         event = expected[row["event_id"]]
-        assert (row["user_id"], row["kafka_partition"], row["kafka_offset"]) == (event[1].bytes, event[9], event[10])
+        assert (row["user_id"], row["kafka_partition"], row["kafka_offset"]) == (event[1], event[9], event[10])
         assert row["event_timestamp"] == event[4]
         assert (row["event_type"], row["status"], row["error_code"]) == (event[3], event[6], None)
 
