@@ -18,10 +18,15 @@ WITH
     rowNumberInAllBlocks() AS rn,
     arrayLastIndex(start -> start <= rn, {starts:Array(UInt64)}) AS run
 SELECT
-    event_id, user_id, session_id, event_type, event_timestamp, request_latency_ms, status, error_code, product_id,
+    event_id, user_id, session_id, event_type, event_timestamp,
+    -- A number out of range is refused (code 70), where reading it as unsigned would wrap it around.
+    accurateCast(request_latency_ms, 'UInt32'),
+    status,
+    accurateCast(error_code, 'Nullable(UInt16)'),
+    product_id,
     {partitions:Array(UInt16)}[run],
     {offsets:Array(UInt64)}[run] + rn - {starts:Array(UInt64)}[run]
 FROM input(
-    'event_id UUID, user_id UUID, session_id UUID, event_type LowCardinality(String), event_timestamp DateTime64(3, \'UTC\'), request_latency_ms UInt32, status LowCardinality(String), error_code Nullable(UInt16), product_id Nullable(String)'
+    'event_id UUID, user_id UUID, session_id UUID, event_type LowCardinality(String), event_timestamp DateTime64(3, \'UTC\'), request_latency_ms Int32, status LowCardinality(String), error_code Nullable(Int32), product_id Nullable(String)'
 )
 FORMAT AvroConfluent
