@@ -23,6 +23,7 @@ def open_stack(settings: LocalSettings) -> Stack:
         "PYTHONUNBUFFERED": "1",
         "MALLOC_ARENA_MAX": "2",
         "TZ": "UTC",
+        "SPT_NOENV": "1",  # Airflow's process titles would overwrite the environment that `down` finds processes by
     }
     return Stack(settings, shared, PostgresSettings.load().url(settings.postgres_port, "postgres"))
 

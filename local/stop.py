@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-import time
+
+import psutil
 
 from clickpulse.errors import ClickpulseError
 from clickpulse.settings import home_dir, stack_env_file
@@ -22,8 +23,9 @@ def stop_stack(*, wipe: bool = False) -> int:
     count = sum(1 for _ in stack_processes())
     supervisor = Supervisor()
     if supervisor.alive():
+        daemon = psutil.Process(supervisor.pid())
         supervisor.shutdown()
-        _wait_for_the_end(supervisor)
+        psutil.wait_procs([daemon], timeout=_SHUTDOWN_SECONDS)
     end_leftovers()
     if remaining := [process.pid for process in stack_processes()]:
         raise ClickpulseError(f"processes {remaining} of the stack in {home_dir()} could not be ended")
@@ -34,9 +36,3 @@ def stop_stack(*, wipe: bool = False) -> int:
         stack_env_file().unlink(missing_ok=True)
         (home_dir() / "start-times.json").unlink(missing_ok=True)
     return count
-
-
-def _wait_for_the_end(supervisor: Supervisor) -> None:
-    deadline = time.monotonic() + _SHUTDOWN_SECONDS
-    while supervisor.alive() and time.monotonic() < deadline:
-        time.sleep(0.1)

@@ -114,6 +114,10 @@ class Supervisor:
         except (OSError, xmlrpc.client.Error):
             return False
 
+    def pid(self) -> int:
+        """supervisord's own process."""
+        return int(self._calls.getPID())
+
     def processes(self) -> dict[str, dict[str, Any]]:
         """Supervisord's `getAllProcessInfo` by service name; empty when it does not run."""
         if not self.alive():
