@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from clickhouse.server import execution, policy
 from clickhouse.server.auth import Role, User
+from clickhouse.server.blocks import BlockDecoder, Chain
 from clickhouse.server.body import Body, ClientGoneError, Receive
 from clickhouse.server.compression import decoder
 from clickhouse.server.engine import Engine, Result
@@ -123,7 +124,8 @@ class QueryHandler:
             request = query_request(scope["method"], headers, {**exchange.parameters, **fields}, files)
             return request, Body(_nothing, decoder(None), self._run)
         request = query_request(scope["method"], headers, exchange.parameters)
-        return request, Body(exchange.receive, decoder(headers.get("content-encoding")), self._run)
+        codec = decoder(headers.get("content-encoding"))
+        return request, Body(exchange.receive, Chain(codec, BlockDecoder()) if request.decompress else codec, self._run)
 
     async def _statement(self, request: QueryRequest, body: Body) -> tuple[Statement, bytes]:
         """The statement and the text that it was read from; what follows in the body is data."""

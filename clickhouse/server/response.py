@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
+from clickhouse.server.blocks import BlockEncoder, Chain
 from clickhouse.server.compression import Codec, encoder
 from clickhouse.server.engine import Result
 from clickhouse.server.errors import QueryError
@@ -19,11 +20,12 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 class Response:
     """One response; `start`, then `write` as often as needed, then `finish`."""
 
-    def __init__(self, send: Send, request: QueryRequest, *, timezone: str, codec: Codec | None = None) -> None:
+    def __init__(self, send: Send, request: QueryRequest, *, timezone: str) -> None:
         self._send = send
         self._request = request
         self._timezone = timezone
-        self._codec = codec or encoder(request.response_encoding)
+        encoding: Codec = encoder(request.response_encoding)
+        self._codec = Chain(BlockEncoder(), encoding) if request.compress else encoding
         self._tag = secrets.token_hex(8)
         self.started = False
         self.sent_bytes = 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import socket
+import struct
 import threading
 import time
 import zlib
@@ -21,6 +22,8 @@ import zstandard
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_connect.driver.external import ExternalData
+
+from clickhouse.server.blocks import BlockDecoder, BlockEncoder
 
 ROWS = [(1, "a'\\\n\tb", None, [1, 2]), (2, "ünï", 2.5, []), (2**63, "", -1.0, [3])]
 
@@ -108,11 +111,12 @@ def test_sessions(server: Any) -> None:
         assert caught.value.code == 60
     slow = threading.Thread(target=server.post, args=("SELECT sleep(1.5)",), kwargs={"session_id": "busy"})
     slow.start()
-    codes = set()
-    while slow.is_alive():
-        codes.add(server.post("SELECT 1", session_id="busy").headers.get("x-clickhouse-exception-code"))
+    deadline = time.monotonic() + 10
+    while server.post("SELECT countIf(query LIKE '%sleep(1.5)%') FROM system.processes").text != "2\n":
+        assert time.monotonic() < deadline, "the query did not start"
         time.sleep(0.02)
-    assert "373" in codes
+    assert server.post("SELECT 1", session_id="busy").headers["x-clickhouse-exception-code"] == "373"
+    slow.join()
     assert server.post("SELECT 1", session_id="busy").text == "1\n"
     assert (
         server.post("SELECT 1", session_id="never", session_check="1").headers["x-clickhouse-exception-code"] == "372"
@@ -255,6 +259,21 @@ def test_clickhouse_connect_with_each_compression(server: Any, client: Client, c
     with server.client(compress=compress, database=client.database) as other:
         other.insert("z", [[n] for n in range(1000)], column_names=["a"])
         assert other.query("SELECT sum(a) FROM z").first_row == (499_500,)
+
+
+def test_clickhouse_blocks_over_http(server: Any, client: Client, database: str) -> None:
+    client.command("CREATE TABLE z (a UInt32) ENGINE = MergeTree ORDER BY a SETTINGS min_bytes_for_wide_part = 0")
+    body = BlockEncoder().update("".join(f"{n}\n" for n in range(300_000)).encode())
+    answer = server.post(body, query="INSERT INTO z FORMAT TSV", database=database, decompress="1")
+    assert answer.status_code == 200, answer.text
+    assert client.query("SELECT count(), sum(a) FROM z").first_row == (300_000, 299_999 * 150_000)
+    answer = server.post("SELECT a FROM z ORDER BY a FORMAT RowBinary", database=database, compress="1")
+    numbers = struct.unpack("<300000I", BlockDecoder().update(answer.content))
+    assert numbers == tuple(range(300_000))
+    # The engine's own files are made of the same blocks.
+    table = client.command("SELECT uuid FROM system.tables WHERE name = 'z' AND database = currentDatabase()")
+    (file,) = (server.folder / "data/engine/store").glob(f"*/{table}/all*/a.bin")
+    assert BlockDecoder().update(file.read_bytes()) == struct.pack("<300000I", *numbers)
 
 
 def running(server: Any, mark: str) -> int:

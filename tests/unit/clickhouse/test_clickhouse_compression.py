@@ -12,8 +12,9 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clickhouse.server.blocks import BlockDecoder, BlockEncoder
 from clickhouse.server.compression import decoder, encoder, response_encoding
-from clickhouse.server.errors import CANNOT_DECOMPRESS, NOT_IMPLEMENTED, QueryError
+from clickhouse.server.errors import CANNOT_DECOMPRESS, CHECKSUM_DOESNT_MATCH, NOT_IMPLEMENTED, QueryError
 
 COMPRESS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
@@ -79,3 +80,23 @@ def test_what_is_encoded_can_be_decoded(chunks: list[bytes], encoding: str) -> N
 )
 def test_the_answer_is_encoded_as_the_client_accepts(accepted: str | None, chosen: str | None) -> None:
     assert response_encoding(accepted) == chosen
+
+
+@given(st.lists(st.binary(max_size=600), max_size=6), st.integers(1, 100))
+def test_clickhouse_blocks_both_ways(chunks: list[bytes], step: int) -> None:
+    writer, reader = BlockEncoder(), BlockDecoder()
+    body = b"".join([*map(writer.update, chunks), writer.finish()])
+    pieces = [reader.update(body[start : start + step]) for start in range(0, len(body), step)]
+    assert b"".join([*pieces, reader.finish()]) == b"".join(chunks)
+
+
+def test_a_damaged_block_is_noticed() -> None:
+    body = bytearray(BlockEncoder().update(b"content" * 100))
+    body[30] ^= 1
+    with pytest.raises(QueryError) as caught:
+        BlockDecoder().update(bytes(body))
+    assert caught.value.code == CHECKSUM_DOESNT_MATCH
+    shortened = BlockDecoder()
+    shortened.update(BlockEncoder().update(b"content")[:-1])
+    with pytest.raises(QueryError):
+        shortened.finish()
