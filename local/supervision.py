@@ -115,7 +115,7 @@ class Supervisor:
             return False
 
     def pid(self) -> int:
-        """supervisord's own process."""
+        """Supervisord's own process."""
         return int(self._calls.getPID())
 
     def processes(self) -> dict[str, dict[str, Any]]:
