@@ -79,7 +79,7 @@ class Chain:
 
 
 def _block(content: bytes) -> bytes:
-    packed = lz4.block.compress(content, store_size=False)
+    packed = bytes(lz4.block.compress(content, store_size=False))
     body = _HEADER.pack(_LZ4, _HEADER.size + len(packed), len(content)) + packed
     return cityhash128(body) + body
 
