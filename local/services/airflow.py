@@ -71,7 +71,8 @@ def services(stack: Stack) -> list[Service]:
             "airflow-api",
             "Airflow API and UI",
             ["api-server", "--host", HOST, "--port", port, "--workers", "1"],
-            probes.http(f"{address}/api/v2/version"),
+            # Built at its first request, which would otherwise be the first task's.
+            probes.http(f"{address}/execution/health"),
             ("postgres",),
             configure=configure,
             shown=address,

@@ -47,7 +47,7 @@ def _properties(stack: Stack) -> dict[str, object]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.shuffle.partitions": 1,
         "spark.sql.warehouse.dir": data_dir() / "spark" / "warehouse",
-        "spark.connect.session.manager.defaultSessionTimeout": "5m",
+        "spark.connect.session.manager.defaultSessionTimeout": "65m",
         "spark.hadoop.fs.s3a.endpoint": f"http://{HOST}:{stack.local.s3_port}",
         "spark.hadoop.fs.s3a.endpoint.region": "us-east-1",
         "spark.hadoop.fs.s3a.path.style.access": "true",
@@ -105,7 +105,7 @@ def services(stack: Stack) -> list[Service]:
         write_private(configuration, "".join(f"{name} {value}\n" for name, value in _properties(stack).items()))
 
     def warm_up() -> None:
-        run_step(python_module("local.spark_warmup"), stack.environment, log_dir() / "spark-warmup.log")
+        run_step(python_module("spark.warm_up"), stack.environment, log_dir() / "spark-warmup.log")
 
     return [
         Service(
