@@ -70,9 +70,7 @@ def borrowed(job: Job) -> Iterator[None]:
     if changes and (request.method == "GET" or request.settings.get("readonly", "0") != "0"):
         raise QueryError(READONLY, "Cannot execute query in readonly mode. GET implies readonly: use POST")
     database = connection.text("SELECT currentDatabase()")
-    settings = {name: value for name, value in request.settings.items() if name != "readonly"} | {
-        "log_comment": job.tag
-    }
+    settings = _settings(job)
     before = _current(connection, [*settings, *setting_names(job.statement.settings or ""), *_INPUT_SETTINGS])
     if request.database:
         connection.execute(f"USE {_identifier(request.database)}")
@@ -83,7 +81,7 @@ def borrowed(job: Job) -> Iterator[None]:
     finally:
         for table in request.external:
             connection.execute(f"DROP TEMPORARY TABLE IF EXISTS {_identifier(table)}")
-        if request.database:
+        if request.database and job.statement.kind != "USE":
             connection.execute(f"USE {_identifier(database)}")
         # A name that the engine does not know was refused above and needs no undoing.
         undo = ", ".join(f"{name} = {value}" for name, value in before.items())
