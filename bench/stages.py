@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from statistics import median
 
-from clickhouse.export import export_window
-
 from bench import usual
 from bench.bulk import encoder_for, pregenerate, send
 from bench.measurements import Figure
 from bench.scratch import Scratch, scratch
+from clickhouse.export import export_window
 from clickpulse.clients import clickhouse_client, s3_client
 from clickpulse.objects import WindowObjects
 from clickpulse.settings import S3Settings, SparkSettings
@@ -93,5 +92,7 @@ def _compare(own: Scratch, s3: S3Settings, ours: list[Figure]) -> list[Figure]:
     return [
         Figure("usual way", "rows through a Python client", pulled, "s", "", f"{COMPARED:,} events"),
         Figure("usual way", "cold spark-submit", submitted, "s", "", f"{COMPARED:,} events"),
-        Figure("usual way", "usual way / Clickpulse", (pulled + submitted) / (export + detect), "times", "", "same minute"),
+        Figure(
+            "usual way", "usual way / Clickpulse", (pulled + submitted) / (export + detect), "times", "", "same minute"
+        ),
     ]

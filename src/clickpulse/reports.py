@@ -76,8 +76,8 @@ class PartitionProgress(_Model):
     """Where the sink stood in one Kafka partition when the minute was exported."""
 
     partition: Count
-    target_offset: Count = Field(description="first offset that is not part of this revision")
-    committed_offset: Count = Field(description="the sink's committed offset: everything below is in ClickHouse")
+    target_offset: Count = Field(description="what the sink had to reach: the first offset after the minute's end")
+    committed_offset: Count = Field(description="where the sink stood: rows below are part of this revision")
 
 
 class Completeness(_Model):
