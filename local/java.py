@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Lock
 
 from clickpulse.errors import ConfigurationError, TransientError
-from local.settings import cache_dir, certificate_bundle
+from local.settings import cache_dir, certificate_bundle, https_proxy
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
 _MAVEN_NAMESPACE = "http://ant.apache.org/ivy/maven"
@@ -97,7 +97,8 @@ def _retrieve(artifacts: list[Artifact], folder: Path) -> None:
 
     ivy = next(Path(pyspark.__file__).parent.joinpath("jars").glob("ivy-*.jar"))
     _write_ivy_files(artifacts, folder)
-    command = [java(), *trust_store_options(), "-jar", str(ivy), "-settings", str(folder / "settings.xml")]
+    command = [java(), *trust_store_options(), *_proxy_options(), "-jar", str(ivy)]
+    command += ["-settings", str(folder / "settings.xml")]
     command += ["-ivy", str(folder / "ivy.xml")]
     command += ["-retrieve", f"{folder}/lib/[conf]/[artifact]-[revision](-[classifier]).[ext]"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -134,6 +135,11 @@ def _write_ivy_files(artifacts: list[Artifact], folder: Path) -> None:
         '<resolvers><ibiblio name="central" m2compatible="true" usepoms="false" useMavenMetadata="false"/></resolvers>'
         "</ivysettings>"
     )
+
+
+def _proxy_options() -> list[str]:
+    proxy = https_proxy()
+    return [f"-Dhttps.proxyHost={proxy[0]}", f"-Dhttps.proxyPort={proxy[1]}"] if proxy else []
 
 
 def trust_store_options() -> list[str]:

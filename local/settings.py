@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
@@ -67,6 +68,13 @@ def log_dir() -> Path:
 
 def run_dir() -> Path:
     return home_dir() / "run"
+
+
+def https_proxy() -> tuple[str, int] | None:
+    """Host and port of the proxy for HTTPS that the environment names; Java does not look there by itself."""
+    given = os.environ.get("HTTPS_PROXY") or os.environ.get("https_proxy")
+    address = urlsplit(given) if given else None
+    return (address.hostname, address.port or 443) if address and address.hostname else None
 
 
 def certificate_bundle() -> Path | None:

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from clickpulse.errors import ClickpulseError
 from clickpulse.settings import PROJECT_ROOT, home_dir, stack_env_file
-from local import preflight
+from local import java, preflight, s3gateway
 from local.credentials import generate_credentials
 from local.processes import end_leftovers
 from local.services import Service, all_services
@@ -52,6 +52,7 @@ def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bo
             if choose_ports and not stack_env_file().exists():
                 settings = LocalSettings.load(traffic=settings.traffic, **preflight.free_ports())
             preflight.check(settings)
+            _bring_downloads(settings, progress)
         generate_credentials()
         write_stack_env(settings)
         services = all_services(open_stack(settings))
@@ -59,6 +60,17 @@ def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bo
         _Starter(supervisor, services, progress).run()
         if from_nothing:
             record_start_time(time.monotonic() - began)
+
+
+def _bring_downloads(settings: LocalSettings, progress: Progress) -> None:
+    """Bring the jars and see that the S3 gateway's source can be had, before anything starts; it is built meanwhile."""
+    progress.step("downloads", "bringing what is missing")
+    with ThreadPoolExecutor(2) as pool:
+        jars = pool.submit(java.install_jars)
+        if settings.s3_gateway == "versitygw":
+            s3gateway.check_reachable()
+        jars.result()
+    progress.step("downloads", "waiting")
 
 
 @contextmanager

@@ -95,3 +95,13 @@ def test_status_without_a_stack_says_how_to_start_one(small_stack: Path) -> None
         run_clickpulse("status", "--json")
     assert json.loads(str(refused.value).split("\n", 1)[1].strip())["services"] == []
     assert not (small_stack / "run").exists()
+
+
+def test_without_a_network_nothing_is_started(small_stack: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLICKPULSE_CACHE", str(small_stack / "cache"))
+    for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # the discard port: nobody answers
+    with pytest.raises(AssertionError, match=r"could not be had from Maven Central|Check that the Go module"):
+        run_clickpulse("up", "--no-traffic", "--free-ports", timeout=240)
+    assert list(stack_processes()) == []
+    assert not (small_stack / "data").exists()
