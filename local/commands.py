@@ -7,14 +7,18 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from threading import Lock
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from clickpulse.settings import creds_dir, home_dir
+
+if TYPE_CHECKING:
+    from local.status import ServiceStatus
 
 console = Console()
 _MARKS = {
@@ -94,14 +98,17 @@ def _print_addresses(seconds: float) -> None:
 
     addresses = {service.name: service.address for service in all_services(open_stack(LocalSettings.load()))}
     table = Table(box=None, show_header=False, padding=(0, 2))
-    table.add_row(
-        "Dashboard", f"[link={addresses['dashboard']}]{addresses['dashboard']}", "the reports, minute by minute"
-    )
-    table.add_row("Airflow", addresses["airflow-api"], f"user admin, password in {creds_dir() / 'airflow.creds'}")
-    table.add_row("Report API", f"{addresses['report-api']}/docs", f"token in {creds_dir() / 'report_api.creds'}")
-    table.add_row("ClickHouse", addresses["clickhouse"], f"passwords in {creds_dir() / 'clickhouse.creds'}")
-    table.add_row("S3", addresses["s3"], f"keys in {creds_dir() / 's3.creds'}")
-    table.add_row("Kafka", addresses["kafka"], f"Schema Registry {addresses['registry']}")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
+    creds = _shown(creds_dir())
+    table.add_row("Dashboard", addresses["dashboard"], "the reports, minute by minute")
+    table.add_row("Airflow", addresses["airflow-api"], f"user admin, password in {creds}/airflow.creds")
+    table.add_row("Report API", f"{addresses['report-api']}/docs", f"token in {creds}/report_api.creds")
+    table.add_row("ClickHouse", addresses["clickhouse"], f"passwords in {creds}/clickhouse.creds")
+    table.add_row("S3", addresses["s3"], f"keys in {creds}/s3.creds")
+    table.add_row("Kafka", addresses["kafka"], "no password")
+    table.add_row("Schema Registry", addresses["registry"], "")
     console.print(
         f"\n[bold green]Everything runs[/] after {seconds:.0f} s. The first report follows the first full minute."
     )
@@ -109,11 +116,30 @@ def _print_addresses(seconds: float) -> None:
     console.print("\nNext: `./clickpulse report`, `./clickpulse status`, `./clickpulse logs NAME`, `./clickpulse down`")
 
 
+def _shown(folder: Path) -> str:
+    """The folder as a person here would type it."""
+    return str(folder.relative_to(Path.cwd())) if folder.is_relative_to(Path.cwd()) else str(folder)
+
+
+def _status_table(services: list[ServiceStatus]) -> Table:
+    table = Table("service", "health", "pid", "memory", "address", "log", box=None, header_style="bold")
+    for service in services:
+        health = _MARKS[service.health] + (f"[/] {service.detail}" if service.detail else "")
+        process = [str(service.pid), f"{service.memory_mb} MB"] if service.pid else ["", ""]
+        table.add_row(service.name, health, *process, service.address, Path(service.log_file).name)
+    table.add_section()
+    table.add_row("all", "", "", f"{sum(service.memory_mb for service in services)} MB")
+    for column in table.columns:
+        column.overflow = "fold"
+    return table
+
+
 def status(
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show every service: health, process, memory, address, log. Exit status 1 unless all are healthy."""
+    from local.settings import log_dir
     from local.status import stack_status
 
     services = stack_status()
@@ -125,14 +151,8 @@ def status(
     elif not services:
         console.print(f"No stack was started in {home_dir()}: `./clickpulse up` starts one.")
     else:
-        table = Table("service", "health", "pid", "memory", "address", "log", box=None, header_style="bold")
-        for service in services:
-            health = _MARKS[service.health] + (f"[/] {service.detail}" if service.detail else "")
-            process = [str(service.pid), f"{service.memory_mb} MB"] if service.pid else ["", ""]
-            table.add_row(service.name, health, *process, service.address, service.log_file)
-        table.add_section()
-        table.add_row("all", "", "", f"{sum(service.memory_mb for service in services)} MB")
-        console.print(table)
+        console.print(_status_table(services))
+        console.print(f"logs are in {_shown(log_dir())}/")
     if not healthy:
         raise typer.Exit(1)
 
