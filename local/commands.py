@@ -122,11 +122,11 @@ def _shown(folder: Path) -> str:
 
 
 def _status_table(services: list[ServiceStatus]) -> Table:
-    table = Table("service", "health", "pid", "memory", "address", "log", box=None, header_style="bold")
+    table = Table("service", "health", "pid", "memory", "address", box=None, header_style="bold")
     for service in services:
         health = _MARKS[service.health] + (f"[/] {service.detail}" if service.detail else "")
         process = [str(service.pid), f"{service.memory_mb} MB"] if service.pid else ["", ""]
-        table.add_row(service.name, health, *process, service.address, Path(service.log_file).name)
+        table.add_row(service.name, health, *process, service.address)
     table.add_section()
     table.add_row("all", "", "", f"{sum(service.memory_mb for service in services)} MB")
     for column in table.columns:
@@ -152,7 +152,7 @@ def status(
         console.print(f"No stack was started in {home_dir()}: `./clickpulse up` starts one.")
     else:
         console.print(_status_table(services))
-        console.print(f"logs are in {_shown(log_dir())}/")
+        console.print(f"logs: {_shown(log_dir())}/SERVICE.log")
     if not healthy:
         raise typer.Exit(1)
 
