@@ -74,6 +74,7 @@ def dashboard(api: Api, tmp_path: Path) -> Iterator[str]:
     log = tmp_path / "dashboard.log"
     environment = {
         "REPORT_API_URL": api.url,
+        "REPORT_API_TOKEN": "t",
         "DASHBOARD_PORT": str(port),
         "DASHBOARD_REFRESH_SECONDS": "0.5",
         "DASHBOARD_SINK_HEALTH_URL": f"http://127.0.0.1:{free_port()}",
