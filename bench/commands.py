@@ -31,8 +31,15 @@ def bench(
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
 ) -> None:
     """Measure freshness, throughput, stages, memory and the start of the running stack; takes minutes + 5 or so."""
-    from bench import freshness, machine, stages, throughput, upkeep
+    import logging
 
+    import stamina.instrumentation
+
+    from bench import freshness, machine, stages, throughput, upkeep
+    from clickpulse.logs import configure_logging
+
+    configure_logging("bench", level=logging.WARNING)
+    stamina.instrumentation.set_on_retry_hooks([])  # waiting for a process to answer is part of the work here
     _require_healthy()
     figures: list[Figure] = []
     with _without_simulated_traffic():

@@ -25,6 +25,7 @@ from producer.topics import ensure_topics
 
 _READY_SECONDS = 30
 _DRAIN_SECONDS = 300
+_LOOK_SECONDS = 0.02
 
 
 @dataclass(frozen=True)
@@ -36,30 +37,29 @@ class Scratch:
     environment: dict[str, str]
     folder: Path
 
-    def drain(self, rows: int) -> float:
-        """Run a sink until `rows` rows are stored; returns rows a second between the first and the last seen."""
+    def drain(self, rows: int) -> list[tuple[float, int]]:
+        """Run a sink until `rows` rows are stored; returns what was seen: seconds (of a clock) and rows stored."""
         port = _free_port()
         environment = self.environment | {"SINK_HEALTH_PORT": str(port)}
         with (self.folder / "sink.log").open("w") as log:
             sink = subprocess.Popen(python_module("connect.sink"), env=environment, cwd=PROJECT_ROOT, stderr=log)
         try:
-            return _rate(rows, f"http://{HOST}:{port}/healthz", sink)
+            return _watch(rows, f"http://{HOST}:{port}/healthz", sink)
         finally:
             sink.terminate()
             sink.wait(_READY_SECONDS)
 
 
-def _rate(rows: int, url: str, sink: subprocess.Popen[bytes]) -> float:
-    first: tuple[float, int] | None = None
+def _watch(rows: int, url: str, sink: subprocess.Popen[bytes]) -> list[tuple[float, int]]:
+    seen: list[tuple[float, int]] = []
     deadline = time.monotonic() + _DRAIN_SECONDS
     while time.monotonic() < deadline:
         stored = _rows_stored(url, sink)
-        now = time.monotonic()
-        if first is None and stored:
-            first = now, stored
-        if first is not None and stored >= rows:
-            return (stored - first[1]) / (now - first[0])
-        time.sleep(0.02)
+        if stored:
+            seen.append((time.monotonic(), stored))
+        if stored >= rows:
+            return seen
+        time.sleep(_LOOK_SECONDS)
     raise ClickpulseError(f"the sink had not stored {rows} rows after {_DRAIN_SECONDS} s")
 
 
@@ -102,5 +102,6 @@ def scratch() -> Iterator[Scratch]:
             client = clickhouse_client(clickhouse, database="default")
             client.command("DROP DATABASE IF EXISTS {name:Identifier}", parameters={"name": name})
             client.close()
-            for future in kafka_admin(kafka).delete_topics([kafka.topic, kafka.dead_letter_topic]).values():
+            admin = kafka_admin(kafka)  # kept until its answers are there: they would never come otherwise
+            for future in admin.delete_topics([kafka.topic, kafka.dead_letter_topic]).values():
                 future.result()

@@ -44,6 +44,8 @@ def cold_submit(environment: Mapping[str, str], log: Path, window: MinuteWindow)
         str(PROJECT_ROOT / "spark" / "report_job.py"),
         ["--window", str(window), "--submitted"],
     )
+    # PySpark's client leaves variables behind that would send the new process to the Connect server.
+    clean = {name: value for name, value in environment.items() if not name.startswith("SPARK_")}
     began = time.perf_counter()
-    run_step([java.java(), *command], {**environment, **spark.submit_environment()}, log)
+    run_step([java.java(), *command], clean | spark.submit_environment(), log)
     return time.perf_counter() - began
