@@ -6,17 +6,14 @@ advisory lock. A file that was applied may not change any more.
 
 from __future__ import annotations
 
-import hashlib
-import re
 import sys
-from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from psycopg2.extensions import cursor as Cursor  # noqa: N812  # psycopg2 names its class in lower case
 
-from clickpulse.errors import ClickpulseError, ConfigurationError
+from clickpulse.errors import ClickpulseError
 from clickpulse.logs import configure_logging
+from clickpulse.migrations import Migration, read_migrations
 from clickpulse.settings import ReportApiSettings
 from dashboard_api.database import Database
 from dashboard_api.sql import MIGRATIONS, query
@@ -26,35 +23,6 @@ LOCK_KEY = 0x636C69636B70756C  # any number that no one else locks: "clickpul" i
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True)
-class Migration:
-    """One file of `migrations/`."""
-
-    version: int
-    name: str
-    text: str
-
-    @property
-    def checksum(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-def load_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
-    """The folder's migrations in order; `ConfigurationError` on a name or number that is out of line."""
-    migrations = []
-    for path in sorted(folder.glob("*.sql")):
-        match = re.fullmatch(r"(\d{4})_([a-z0-9_]+)\.sql", path.name)
-        if not match:
-            raise ConfigurationError(f"migration {path.name} is not named like 0001_what_it_does.sql")
-        migrations.append(Migration(int(match[1]), match[2], path.read_text(encoding="utf-8")))
-    for expected, migration in enumerate(migrations, start=1):
-        if migration.version != expected:
-            raise ConfigurationError(
-                f"migration {migration.version:04} ({migration.name}) should be number {expected:04}"
-            )
-    return migrations
-
-
 def migrate(database: Database, migrations: list[Migration] | None = None) -> list[int]:
     """Apply what is not yet applied; return the versions applied now (none the second time).
 
@@ -62,7 +30,7 @@ def migrate(database: Database, migrations: list[Migration] | None = None) -> li
         TransientError: Postgres can't be reached.
         ConfigurationError: an applied migration's file was changed.
     """
-    todo = load_migrations() if migrations is None else migrations
+    todo = read_migrations(MIGRATIONS) if migrations is None else migrations
     applied = database.run(lambda cursor: _apply(cursor, todo))
     for version in applied:
         log.info("migration applied", version=version)
@@ -77,21 +45,13 @@ def _apply(cursor: Cursor, migrations: list[Migration]) -> list[int]:
     applied = []
     for migration in migrations:
         if migration.version in known:
-            _check_unchanged(migration, known[migration.version])
+            migration.check_unchanged(known[migration.version])
             continue
         cursor.execute(migration.text)
         row = {"version": migration.version, "name": migration.name, "checksum": migration.checksum}
         cursor.execute(query("insert_migration"), row)
         applied.append(migration.version)
     return applied
-
-
-def _check_unchanged(migration: Migration, checksum: str) -> None:
-    if migration.checksum != checksum:
-        raise ConfigurationError(
-            f"migration {migration.version:04}_{migration.name}.sql was changed after it was applied: "
-            "restore the file and write the change as a new migration"
-        )
 
 
 def main() -> None:

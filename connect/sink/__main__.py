@@ -14,12 +14,13 @@ import httpx
 import stamina.instrumentation
 import structlog
 
+from clickhouse.queries import load
 from clickpulse.clients import clickhouse_client, kafka_producer
 from clickpulse.completeness import kafka_offsets
 from clickpulse.dead_letters import DeadLetterWriter
 from clickpulse.errors import ConfigurationError
 from clickpulse.logs import configure_logging
-from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings, SinkSettings
+from clickpulse.settings import ClickHouseSettings, KafkaSettings, RegistrySettings, SinkSettings
 from connect.sink import health
 from connect.sink.batch import Buffer
 from connect.sink.consumer import Commits, group_member
@@ -31,7 +32,6 @@ from connect.sink.start import find_start
 from connect.sink.status import Status
 from connect.sink.writer import EventWriter, Statements
 
-_QUERIES = PROJECT_ROOT / "clickhouse" / "queries"
 CONNECT_SECONDS = 2
 INSERT_SECONDS = 60
 """For the answer to an insert; a second is a lot on a healthy server."""
@@ -98,8 +98,8 @@ def _writer(clickhouse: ClickHouseSettings, registry: RegistrySettings) -> Event
             compress=False,
         ),
         Statements(
-            insert=(_QUERIES / "insert_events.sql").read_text(),
-            positions=(_QUERIES / "sink_positions.sql").read_text(),
+            insert=load("insert_events"),
+            positions=load("sink_positions"),
             running=Path(__file__).with_name("running_inserts.sql").read_text(),
         ),
         clickhouse.registry_url or registry.url,

@@ -13,8 +13,9 @@ import httpx
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, Error
 
-from clickhouse.migrate import FOLDER, migrate, read_migrations
+from clickhouse.migrate import FOLDER, migrate
 from clickpulse.errors import ConfigurationError
+from clickpulse.migrations import read_migrations
 
 MakeServer = Callable[..., Any]
 
@@ -101,7 +102,7 @@ def test_migrating_twice_changes_nothing_and_the_ttl_follows_its_setting(server:
     with server.client(database=database) as client:
         listed = "SELECT version, name, checksum, applied_at FROM schema_migrations ORDER BY version"
         before = client.query(listed).result_rows
-        assert [row[0] for row in before] == [migration.version for migration in read_migrations()]
+        assert [row[0] for row in before] == [migration.version for migration in read_migrations(FOLDER)]
         again = server.migrate(CLICKHOUSE_DATABASE=database, CLICKHOUSE_EVENT_TTL_DAYS="7")
         assert again.returncode == 0, again.stderr
         assert client.query(listed).result_rows == before

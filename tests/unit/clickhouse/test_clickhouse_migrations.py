@@ -8,17 +8,19 @@ from pathlib import Path
 import pytest
 
 from clickhouse import queries
-from clickhouse.migrate import FOLDER, read_migrations
+from clickhouse.migrate import FOLDER
 from clickhouse.server.statement import parse
+from clickhouse.sql_text import split_statements
 from clickpulse.errors import ConfigurationError
+from clickpulse.migrations import read_migrations
 
 
 def test_the_committed_migrations_are_numbered_without_gaps() -> None:
-    migrations = read_migrations()
+    migrations = read_migrations(FOLDER)
     assert [migration.version for migration in migrations] == list(range(1, len(list(FOLDER.iterdir())) + 1))
     for migration in migrations:
-        assert migration.statements
-        for statement in migration.statements:
+        assert split_statements(migration.text)
+        for statement in split_statements(migration.text):
             assert "IF NOT EXISTS" in statement
 
 
@@ -34,7 +36,7 @@ def test_names_and_numbers_are_checked(tmp_path: Path) -> None:
 
 def test_a_semicolon_in_a_string_does_not_split(tmp_path: Path) -> None:
     (tmp_path / "0001_a.sql").write_text("SELECT ';\n'; -- x;\nSELECT 2")
-    assert read_migrations(tmp_path)[0].statements == ["SELECT ';\n'", "SELECT 2"]
+    assert split_statements(read_migrations(tmp_path)[0].text) == ["SELECT ';\n'", "SELECT 2"]
 
 
 @pytest.mark.parametrize("path", sorted(queries.FOLDER.glob("*.sql")), ids=lambda path: path.stem)

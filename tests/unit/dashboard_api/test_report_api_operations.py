@@ -14,15 +14,16 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from clickpulse.errors import ConfigurationError, TransientError
+from clickpulse.migrations import read_migrations
 from clickpulse.reports import Report
 from clickpulse.windows import MinuteWindow
 from dashboard_api.app import create_app
 from dashboard_api.example_report import EXAMPLE_REPORT
 from dashboard_api.memory import MemoryReports
-from dashboard_api.migrate import load_migrations
 from dashboard_api.parameters import decode_cursor, encode_cursor
 from dashboard_api.problems import ProblemError
 from dashboard_api.repository import Position
+from dashboard_api.sql import MIGRATIONS
 
 REPORTS = "/api/v1/reports"
 
@@ -118,7 +119,9 @@ def test_any_other_cursor_is_a_problem_and_nothing_else(text):
 
 
 def test_the_migrations_are_in_line():
-    assert [migration.version for migration in load_migrations()] == list(range(1, len(load_migrations()) + 1))
+    assert [migration.version for migration in read_migrations(MIGRATIONS)] == list(
+        range(1, len(read_migrations(MIGRATIONS)) + 1)
+    )
 
 
 @pytest.mark.parametrize("names", [["0002_b.sql"], ["1_a.sql"], ["0001_a.sql", "0001_b.sql"], ["0001_A-b.sql"]])
@@ -127,4 +130,4 @@ def test_migrations_that_are_out_of_line_are_refused(tmp_path, names):
         (tmp_path / name).write_text("SELECT 1")
 
     with pytest.raises(ConfigurationError):
-        load_migrations(tmp_path)
+        read_migrations(tmp_path)
