@@ -1,0 +1,84 @@
+"""Credentials, generated once: `<service>.creds` files that only their owner can read and git ignores."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+from clickpulse.settings import PRINCIPALS, creds_dir
+
+
+def _password() -> str:
+    return secrets.token_urlsafe(24)
+
+
+def _fernet_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _cluster_id() -> str:
+    return uuid.uuid4().hex[:22]
+
+
+def _principal(name: str) -> dict[str, Callable[[], str]]:
+    return {"KAFKA_SASL_USERNAME": lambda: name, "KAFKA_SASL_PASSWORD": _password}
+
+
+CREDENTIALS: dict[str, dict[str, Callable[[], str]]] = {
+    # A file for each of Kafka's users, so that a service is given its own and no other.
+    **{f"kafka_{name}": _principal(name) for name in PRINCIPALS},
+    # Not a secret, but made once and the same on every node.
+    "kafka_cluster": {"KAFKA_BROKER_CLUSTER_ID": _cluster_id},
+    "clickhouse": {"CLICKHOUSE_PASSWORD": _password, "CLICKHOUSE_READER_PASSWORD": _password},
+    "s3": {"S3_ACCESS_KEY": lambda: secrets.token_hex(10), "S3_SECRET_KEY": lambda: secrets.token_hex(20)},
+    "postgres": {"POSTGRES_PASSWORD": _password},
+    "report_api": {"REPORT_API_TOKEN": _password},
+    "airflow": {
+        "AIRFLOW_ADMIN_PASSWORD": _password,
+        "AIRFLOW__API_AUTH__JWT_SECRET": lambda: secrets.token_hex(32),
+        "AIRFLOW__API__SECRET_KEY": lambda: secrets.token_hex(32),
+        "AIRFLOW__CORE__FERNET_KEY": _fernet_key,
+    },
+}
+
+
+"""File (without `.creds`) -> variable -> what makes its value."""
+
+
+def generate_credentials() -> list[Path]:
+    """Add what is missing and keep what is there; returns the files that were written."""
+    from dotenv import dotenv_values
+
+    written = []
+    creds_dir().mkdir(parents=True, exist_ok=True)
+    for service, variables in CREDENTIALS.items():
+        file = creds_dir() / f"{service}.creds"
+        known = dotenv_values(file) if file.is_file() else {}
+        missing = {name: make() for name, make in variables.items() if not known.get(name)}
+        if missing:
+            lines = file.read_text() if file.is_file() else ""
+            write_private(file, lines + "".join(f"{name}={value}\n" for name, value in missing.items()))
+            written.append(file)
+    return written
+
+
+def write_private(file: Path, text: str) -> None:
+    """Replace `file` in one step; only its owner can read it at any time."""
+    part = file.with_name(f".{file.name}.{os.getpid()}")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+    part.replace(file)
+
+
+def write_airflow_passwords(file: Path) -> None:
+    """The password file of Airflow's SimpleAuthManager, from the generated admin password."""
+    from dotenv import dotenv_values
+
+    password = dotenv_values(creds_dir() / "airflow.creds")["AIRFLOW_ADMIN_PASSWORD"]
+    write_private(file, json.dumps({"admin": password}))
