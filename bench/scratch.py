@@ -16,12 +16,12 @@ from tempfile import TemporaryDirectory
 import httpx
 import stamina
 
+from broker.topics import ensure_topics
 from clickpulse.clients import clickhouse_client, kafka_admin
 from clickpulse.errors import ClickpulseError, TransientError
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings
 from local.services.base import python_module, run_step
 from local.settings import HOST
-from producer.topics import ensure_topics
 
 _READY_SECONDS = 30
 _DRAIN_SECONDS = 300
@@ -85,7 +85,7 @@ def _free_port() -> int:
 def scratch() -> Iterator[Scratch]:
     """Make the topic and the migrated database; both are gone afterwards."""
     name = f"bench_{uuid.uuid4().hex[:8]}"
-    kafka = KafkaSettings.load(topic=name, dead_letter_topic=f"{name}_dead_letters")
+    kafka = KafkaSettings.load_for("admin", topic=name, dead_letter_topic=f"{name}_dead_letters")
     clickhouse = ClickHouseSettings.load(database=name)
     environment = os.environ | {
         "KAFKA_TOPIC": kafka.topic,

@@ -54,7 +54,7 @@ def kafka() -> Probe:
         from clickpulse.clients import kafka_admin
         from clickpulse.settings import KafkaSettings
 
-        settings = KafkaSettings.load()
+        settings = KafkaSettings.load_for("admin")
         port = int(settings.bootstrap_servers.rsplit(":", 1)[1])
         if problem := tcp(port)():  # librdkafka would log each refused connection
             return problem

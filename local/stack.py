@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 from dotenv import dotenv_values
 
+from clickpulse.credentials import write_private
 from clickpulse.settings import creds_dir, env_dir, home_dir, stack_env_file
-from local.credentials import write_private
 from local.postgres import PostgresSettings
 from local.services import Stack
 from local.settings import HOST, PORT_FIELDS, LocalSettings, data_dir, log_dir, run_dir
@@ -49,7 +49,7 @@ def _addresses(settings: LocalSettings) -> dict[str, object]:
         "CLICKHOUSE_URL": f"http://{HOST}:{settings.clickhouse_port}",
         "CLICKHOUSE_SERVER_PORT": settings.clickhouse_port,
         "S3_ENDPOINT": f"http://{HOST}:{settings.s3_port}",
-        "SPARK_REMOTE": f"sc://{HOST}:{settings.spark_port}",
+        "SPARK_CONNECT_URL": f"sc://{HOST}:{settings.spark_port}",
         "REPORT_API_URL": f"http://{HOST}:{settings.report_api_port}",
         "REPORT_API_PORT": settings.report_api_port,
         "REPORT_API_DATABASE_URL": database,

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from threading import Event, Lock
 from typing import Protocol
 
+from clickpulse.certificates import ensure_certificates
+from clickpulse.credentials import generate_credentials
 from clickpulse.errors import ClickpulseError
 from clickpulse.settings import PROJECT_ROOT, home_dir, stack_env_file
 from local import java, preflight, s3gateway
-from local.credentials import generate_credentials
 from local.processes import end_leftovers
 from local.services import Service, all_services
 from local.settings import LocalSettings, run_dir
@@ -54,6 +55,7 @@ def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bo
             preflight.check(settings)
             _bring_downloads(settings, progress)
         generate_credentials()
+        ensure_certificates()
         write_stack_env(settings)
         services = all_services(open_stack(settings))
         _start_daemon(supervisor, services, settings)

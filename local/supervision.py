@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 from xmlrpc.client import ServerProxy
 
+from clickpulse.credentials import write_private
 from clickpulse.errors import ClickpulseError
 from clickpulse.settings import PROJECT_ROOT, home_dir
-from local.credentials import write_private
 from local.services.base import Service
 from local.settings import log_dir, run_dir
 

@@ -6,10 +6,10 @@ import json
 
 from confluent_kafka import KafkaError
 
+from broker.topics import DEAD_LETTER_MAX_BYTES
 from clickpulse.dead_letters import DeadLetter
 from clickpulse.errors import BadRecordError
 from producer.interaction import Interaction
-from producer.topics import DEAD_LETTER_MAX_BYTES
 
 COMPONENT = "producer"
 _MAX_VALUE_BYTES = DEAD_LETTER_MAX_BYTES - 64 * 1024

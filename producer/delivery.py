@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
+from broker.topics import DEAD_LETTER_MAX_BYTES
 from clickpulse.dead_letters import DeadLetter
 from clickpulse.errors import BadRecordError, ClickpulseError, ConfigurationError, TransientError
 from clickpulse.settings import KafkaSettings, ProducerSettings
@@ -21,7 +22,6 @@ from producer import dead_letters
 from producer.interaction import Interaction
 from producer.outage import Outage
 from producer.tally import MINUTE_MS, Tallies, Tally
-from producer.topics import DEAD_LETTER_MAX_BYTES
 from producer.wire import Encoder
 
 log = structlog.get_logger()

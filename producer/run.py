@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from broker.topics import require_topic
 from clickpulse.settings import KafkaSettings, ProducerSettings, RegistrySettings
 from producer.delivery import Delivery
 from producer.pacing import TICK_SECONDS, Pacer
@@ -15,7 +16,6 @@ from producer.progress import Display
 from producer.registry import register
 from producer.stopping import Stop
 from producer.summary import Summary, SummaryFile
-from producer.topics import ensure_topics
 from producer.wire import Encoder, read_schema
 
 _PUMP_EVERY = 1000
@@ -108,9 +108,9 @@ def producing(
         ConfigurationError: settings, schema or topic are wrong; nothing was sent.
         TransientError: Kafka or the registry did not answer in the time that the settings allow.
     """
-    kafka, settings, schema = KafkaSettings.load(), ProducerSettings.load(), read_schema()
+    kafka, settings, schema = KafkaSettings.load_for("producer"), ProducerSettings.load(), read_schema()
     timeout = settings.connect_timeout_seconds
-    ensure_topics(kafka, timeout_seconds=timeout)
+    require_topic(kafka, timeout_seconds=timeout)
     encoder = Encoder(schema, register(schema, kafka.topic, RegistrySettings.load(), timeout_seconds=timeout))
     with Stop() as stop, display:
 

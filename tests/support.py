@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from clickpulse.settings import PROJECT_ROOT
+from clickpulse.settings import PROJECT_ROOT, KafkaSettings
 
 _POLL_SECONDS = 0.2
 _T = TypeVar("_T")
@@ -20,6 +21,19 @@ def run_clickpulse(*arguments: str, timeout: float = 120) -> str:
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def free_port() -> int:
+    """Return a TCP port on 127.0.0.1 that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def kafka_login(settings: KafkaSettings) -> dict[str, str]:
+    """Return the environment that makes a program log in to Kafka as the user of `settings`."""
+    name, password = settings.login()
+    return {"KAFKA_SASL_USERNAME": name, "KAFKA_SASL_PASSWORD": password}
 
 
 def wait_for(look: Callable[[], _T | None], *, seconds: float, what: str) -> _T:

@@ -59,7 +59,7 @@ def main() -> int:
 
 def _run(stop: threading.Event) -> None:
     kafka, registry, clickhouse, sink = (
-        KafkaSettings.load(), RegistrySettings.load(), ClickHouseSettings.load(), SinkSettings.load(),
+        KafkaSettings.load_for("sink"), RegistrySettings.load(), ClickHouseSettings.load(), SinkSettings.load(),
     )  # fmt: skip
     status = Status()
     with (

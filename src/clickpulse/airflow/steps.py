@@ -34,7 +34,9 @@ def await_minute(window: str | None, data_interval_start: datetime | None) -> di
         data_interval_start: of the run, used where `window` is None.
     """
     minute = _minute(window, data_interval_start)
-    found = await_window(kafka_offsets(KafkaSettings.load(), SinkSettings.load()), minute, ReportSettings.load())
+    found = await_window(
+        kafka_offsets(KafkaSettings.load_for("report"), SinkSettings.load()), minute, ReportSettings.load()
+    )
     return {"window": str(minute), "completeness": asdict(found), "timings": {"awaited_at": _now()}}
 
 

@@ -9,7 +9,6 @@ import os
 import random
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -29,6 +28,7 @@ from pydantic import AnyHttpUrl
 
 from clickpulse.clients import clickhouse_client
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings
+from tests.support import free_port, kafka_login
 
 PARTITIONS = 6
 TIMEOUT = 60.0
@@ -45,12 +45,6 @@ def wait_for(condition: Callable[[], Any], what: str, timeout: float = TIMEOUT) 
         assert time.monotonic() < deadline, f"not within {timeout} s: {what}"
         time.sleep(0.05)
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def event(**values: Any) -> Event:
@@ -292,7 +286,8 @@ def world(stack: Path, tmp_path: Path) -> Iterator[World]:
     with pytest.MonkeyPatch.context() as patch:
         for variable, value in environment.items():
             patch.setenv(variable, value)
-        settings = KafkaSettings.load(), RegistrySettings.load(), ClickHouseSettings.load()
+        settings = KafkaSettings.load_for("admin"), RegistrySettings.load(), ClickHouseSettings.load()
+    environment |= kafka_login(settings[0])
     made = World(stack, name, tmp_path, environment, *settings)
     admin = AdminClient(made.kafka.client_config())
     topics = [NewTopic(made.kafka.topic, PARTITIONS, 1), NewTopic(made.kafka.dead_letter_topic, 1, 1)]

@@ -80,7 +80,7 @@ def stored(window: MinuteWindow) -> bytes:
 
 
 def test_report_of_a_window_counts_what_was_sent(airflow: httpx.Client, window: MinuteWindow) -> None:
-    kafka = KafkaSettings.load()
+    kafka = KafkaSettings.load_for("producer")
     encoder = encoder_for(kafka)
     serialized = pregenerate(window, 900, encoder)
     send(kafka, encoder, serialized)

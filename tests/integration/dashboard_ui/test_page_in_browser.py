@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,16 +23,10 @@ from clickpulse.windows import MINUTE, MinuteWindow
 from dashboard_api.app import create_app
 from dashboard_api.example_report import EXAMPLE_REPORT
 from dashboard_api.memory import MemoryReports
-from tests.support import wait_for
+from tests.support import free_port, wait_for
 
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
 FIELDS = ("events", "success_rate", "error_rate", "p50", "p95", "p99", "codes")
-
-
-def free_port() -> int:
-    with closing(socket.socket()) as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 class Api:

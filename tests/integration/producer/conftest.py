@@ -19,8 +19,10 @@ import pytest
 from confluent_kafka import TopicPartition
 from fastavro import parse_schema, schemaless_reader
 
+from broker.topics import ensure_topics
 from clickpulse.clients import kafka_admin, kafka_consumer
 from clickpulse.settings import PROJECT_ROOT, KafkaSettings, RegistrySettings
+from tests.support import kafka_login
 
 SCHEMA = parse_schema(json.loads((PROJECT_ROOT / "producer" / "schemas" / "user_interaction.avsc").read_text()))
 
@@ -109,11 +111,12 @@ def _received(message: Any, *, decode: bool) -> Received:
 
 @pytest.fixture
 def own_topics(stack: Path) -> Iterator[OwnTopics]:  # noqa: ARG001 - whose environment the settings are read from
-    """Fresh topics, deleted afterwards."""
+    """Fresh topics, deleted afterwards; programs use them as the admin, as no other user may."""
     name = f"test-producer-{uuid.uuid4().hex[:12]}"
     names = {"KAFKA_TOPIC": name, "KAFKA_DEAD_LETTER_TOPIC": f"{name}-dead-letters"}
-    kafka = KafkaSettings.load(topic=name, dead_letter_topic=names["KAFKA_DEAD_LETTER_TOPIC"])
-    yield OwnTopics(kafka, dict(os.environ) | names)
+    kafka = KafkaSettings.load_for("admin", topic=name, dead_letter_topic=names["KAFKA_DEAD_LETTER_TOPIC"])
+    ensure_topics(kafka, timeout_seconds=20)
+    yield OwnTopics(kafka, dict(os.environ) | names | kafka_login(kafka))
     admin = kafka_admin(kafka)
     existing = set(admin.list_topics(timeout=10).topics)
     if mine := [topic for topic in names.values() if topic in existing]:

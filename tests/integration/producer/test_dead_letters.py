@@ -5,10 +5,10 @@ import re
 import uuid
 from datetime import UTC, datetime
 
+from broker.topics import DEAD_LETTER_MAX_BYTES, ensure_topics
 from clickpulse.settings import ProducerSettings
 from producer.delivery import Delivery
 from producer.interaction import Interaction
-from producer.topics import DEAD_LETTER_MAX_BYTES, ensure_topics
 from producer.wire import Encoder, read_schema
 
 

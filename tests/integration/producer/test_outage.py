@@ -1,45 +1,46 @@
 """Kafka is killed and started again under traffic. On a broker of the test's own: others use the stack's."""
 
 import json
+import os
 import signal
-import socket
 import subprocess
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from broker.topics import ensure_topics
 from local.java import jar_dir, java
-
-PROPERTIES = """
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
-controller.listener.names=CONTROLLER
-listeners=CLIENT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
-inter.broker.listener.name=CLIENT
-log.dirs={folder}/data
-offsets.topic.replication.factor=1
-"""
+from local.services.base import python_module
+from tests.support import free_port
 
 
 class Broker:
     """One Kafka node that can be killed and started again with its data."""
 
     def __init__(self, folder: Path) -> None:
-        self.port, controller = free_port(), free_port()
-        self._properties = folder / "kafka.properties"
-        self._properties.write_text(PROPERTIES.format(port=self.port, controller=controller, folder=folder))
-        self._java = [java(), "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jar_dir('kafka')}/*"]
-        tool = [*self._java, "kafka.tools.StorageTool", "format", "-t", uuid.uuid4().hex[:22], "-c", self._properties]
-        subprocess.run(tool, check=True, capture_output=True)
+        self.port = free_port()
+        self._log = folder / "kafka.log"
+        self._environment = os.environ | {
+            "KAFKA_BROKER_PORT": str(self.port),
+            "KAFKA_BROKER_CONTROLLER_PORT": str(free_port()),
+            "KAFKA_BROKER_HEAP_MB": "256",
+            "KAFKA_BROKER_JAVA": java(),
+            "KAFKA_BROKER_JARS": str(jar_dir("kafka")),
+            "KAFKA_BROKER_DATA_DIR": str(folder / "data"),
+            "KAFKA_BROKER_RUN_DIR": str(folder / "run"),
+        }
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
     def start(self) -> None:
-        command = [*self._java, "kafka.Kafka", self._properties]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(
+                python_module("broker"), env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
 
     def kill(self) -> None:
         if self._process is not None:
@@ -47,26 +48,20 @@ class Broker:
             self._process.wait(timeout=30)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture
-def broker(stack: Path, tmp_path: Path) -> Iterator[Broker]:  # noqa: ARG001 - the stack has installed Kafka
+def broker(own_topics, tmp_path: Path) -> Iterator[Broker]:
     broker = Broker(tmp_path)
     broker.start()
+    ensure_topics(own_topics.kafka.model_copy(update={"bootstrap_servers": broker.address}), timeout_seconds=60)
     yield broker
     broker.kill()
 
 
 def test_a_killed_broker_costs_nothing(broker, own_topics, tmp_path, wait_until):
     kept = tmp_path / "summary.json"
-    servers = f"127.0.0.1:{broker.port}"
     there = type(own_topics)(
-        own_topics.kafka.model_copy(update={"bootstrap_servers": servers}),
-        own_topics.environment | {"KAFKA_BOOTSTRAP_SERVERS": servers},
+        own_topics.kafka.model_copy(update={"bootstrap_servers": broker.address}),
+        own_topics.environment | {"KAFKA_BOOTSTRAP_SERVERS": broker.address},
     )
 
     def acknowledged() -> int:
@@ -95,7 +90,7 @@ def test_a_killed_broker_costs_nothing(broker, own_topics, tmp_path, wait_until)
 
 def test_a_broker_that_stays_away_is_told_by_the_status(broker, own_topics, tmp_path, wait_until):
     kept = tmp_path / "summary.json"
-    environment = {"KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{broker.port}", "PRODUCER_DELIVERY_TIMEOUT_MS": "3000"}
+    environment = {"KAFKA_BOOTSTRAP_SERVERS": broker.address, "PRODUCER_DELIVERY_TIMEOUT_MS": "3000"}
     process = own_topics.start("simulate", "--rate", "500", "--json", "--summary", kept, **environment)
     try:
         wait_until(lambda: kept.exists() and json.loads(kept.read_text())["acknowledged"] > 500, "traffic")

@@ -6,11 +6,11 @@ import httpx
 import pytest
 from confluent_kafka.admin import ConfigResource
 
+from broker.topics import ensure_topics
 from clickpulse.clients import kafka_admin
 from clickpulse.errors import ConfigurationError, TransientError
 from clickpulse.settings import RegistrySettings
 from producer.registry import register, subject_of
-from producer.topics import ensure_topics
 from producer.wire import read_schema
 
 

@@ -59,7 +59,7 @@ def test_a_time_without_zone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None
         ReportSettings.load()
 
 
-def test_security_without_credentials_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KAFKA_SECURITY_PROTOCOL", "SASL_SSL")
+def test_kafka_without_credentials_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CLICKPULSE_CREDS_DIR", str(tmp_path))
     with pytest.raises(ConfigurationError, match="KAFKA_SASL_USERNAME"):
         KafkaSettings.load().client_config()
