@@ -30,12 +30,12 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
 ) -> None:
-    """Measure freshness, throughput, stages, memory and the start of the running stack; takes minutes + 5 or so."""
+    """Measure freshness, throughput, stages, sizes, memory and start of the running stack; takes minutes + 6 or so."""
     import logging
 
     import stamina.instrumentation
 
-    from bench import freshness, machine, stages, throughput, upkeep
+    from bench import freshness, machine, sizes, stages, throughput, upkeep
     from clickpulse.logs import configure_logging
 
     configure_logging("bench", level=logging.WARNING)
@@ -47,6 +47,7 @@ def bench(
         figures += upkeep.measure()
         figures += throughput.measure(_say)
         figures += stages.measure(_say)
+        figures += sizes.measure(_say)
     document = {"machine": machine.describe(), "figures": [asdict(figure) for figure in figures]}
     if out is not None:
         out.write_text(json.dumps(document, indent=2) + "\n")

@@ -29,14 +29,14 @@ SIZES = (10_000, 60_000, 600_000)
 COMPARED = 60_000
 REPEATS = 3
 _WINDOW = MinuteWindow.parse("2026-01-01T00:00Z")
-_ALL_OFFSETS = 2**62
+ALL_OFFSETS = 2**62
 
 
 def measure(say: Callable[[str], None]) -> list[Figure]:
     """Median seconds of `REPEATS` exports and detections of each size, and the comparison at one of them."""
     figures: list[Figure] = []
     for size in SIZES:
-        with scratch() as own, _bucket() as s3:
+        with scratch() as own, own_bucket() as s3:
             say(f"a minute of {size:,} events")
             encoder = encoder_for(own.kafka)
             events = pregenerate(_WINDOW, size, encoder)
@@ -50,7 +50,7 @@ def measure(say: Callable[[str], None]) -> list[Figure]:
 
 
 @contextmanager
-def _bucket() -> Iterator[S3Settings]:
+def own_bucket() -> Iterator[S3Settings]:
     settings = S3Settings.load(bucket=f"bench-{uuid.uuid4().hex[:8]}")
     client = s3_client(settings)
     client.make_bucket(settings.bucket)
@@ -66,7 +66,7 @@ def _ours(own: Scratch, s3: S3Settings, size: int) -> list[Figure]:
     exports, detections = [], []
     client = clickhouse_client(own.clickhouse)
     spark = connect_session(SparkSettings.load(), datetime.now(UTC))
-    cutoff = dict.fromkeys(range(own.kafka.partitions), _ALL_OFFSETS)
+    cutoff = dict.fromkeys(range(own.kafka.partitions), ALL_OFFSETS)
     for revision in range(REPEATS):
         objects = WindowObjects(_WINDOW, revision)
         began = time.perf_counter()
