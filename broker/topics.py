@@ -6,6 +6,7 @@ year's clicks would be deleted at once by a limit on age.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -63,7 +64,7 @@ def ensure_topics(settings: KafkaSettings, *, timeout_seconds: float) -> None:
         TransientError: the broker did not answer in `timeout_seconds`.
     """
     admin = kafka_admin(settings)
-    for attempt in stamina.retry_context(on=TransientError, attempts=None, timeout=timeout_seconds, wait_max=2):
+    for attempt in _attempts(timeout_seconds):
         with attempt:
             partitions = _existing(admin, settings)
             for topic in wanted_topics(settings):
@@ -76,6 +77,7 @@ def ensure_topics(settings: KafkaSettings, *, timeout_seconds: float) -> None:
                         f"{topic.partitions}: set KAFKA_PARTITIONS={partitions[topic.name]}, or use another KAFKA_TOPIC"
                     )
                 _align(admin, topic)
+    _wait_until_visible(admin, settings, timeout_seconds)
 
 
 def require_topic(settings: KafkaSettings, *, timeout_seconds: float) -> None:
@@ -86,7 +88,7 @@ def require_topic(settings: KafkaSettings, *, timeout_seconds: float) -> None:
         TransientError: the broker did not answer in `timeout_seconds`.
     """
     admin = kafka_admin(settings)
-    for attempt in stamina.retry_context(on=TransientError, attempts=None, timeout=timeout_seconds, wait_max=2):
+    for attempt in _attempts(timeout_seconds):
         with attempt:
             partitions = _existing(admin, settings)
     if settings.topic not in partitions:
@@ -94,6 +96,19 @@ def require_topic(settings: KafkaSettings, *, timeout_seconds: float) -> None:
             f"user {settings.sasl_username} sees no topic {settings.topic}: `python -m broker.setup` makes the topics "
             "and says who may use them; or set KAFKA_TOPIC to one that exists"
         )
+
+
+def _attempts(timeout_seconds: float) -> Iterator[stamina.Attempt]:
+    return stamina.retry_context(on=TransientError, attempts=None, timeout=timeout_seconds, wait_max=2)
+
+
+def _wait_until_visible(admin: AdminClient, settings: KafkaSettings, timeout_seconds: float) -> None:
+    """A broker learns a moment after its controller's answer of a topic that was made."""
+    for attempt in _attempts(timeout_seconds):
+        with attempt:
+            partitions = _existing(admin, settings)
+            if missing := [topic.name for topic in wanted_topics(settings) if topic.name not in partitions]:
+                raise TransientError(f"Kafka does not show {', '.join(missing)} yet, which were created")
 
 
 def _existing(admin: AdminClient, settings: KafkaSettings) -> dict[str, int]:

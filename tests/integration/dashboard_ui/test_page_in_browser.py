@@ -126,8 +126,9 @@ def post(api: Api) -> Callable[..., Report]:
 
 
 def shown_table(page: Page) -> dict[str, dict[str, str]]:
-    """The table of event types as the browser shows it."""
+    """The table of event types as the browser shows it, once it is there: the page arrives piece by piece."""
     rows = page.locator("table.types tr[data-event-type]")
+    expect(rows.first).to_be_visible()
     return {
         str(row.get_attribute("data-event-type")): {
             field: row.locator(f'td[data-field="{field}"]').inner_text().strip() for field in FIELDS

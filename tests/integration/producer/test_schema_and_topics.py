@@ -12,6 +12,7 @@ from clickpulse.errors import ConfigurationError, TransientError
 from clickpulse.settings import RegistrySettings
 from producer.registry import register, subject_of
 from producer.wire import read_schema
+from tests.support import wait_for
 
 
 def registered(topic: str) -> list[int]:
@@ -84,8 +85,12 @@ def test_a_changed_setting_reaches_an_existing_topic(own_topics):
     ensure_topics(changed, timeout_seconds=20)
     resource = ConfigResource(ConfigResource.Type.TOPIC, changed.topic)
     admin = kafka_admin(changed)  # lives until the answer is there
-    config = admin.describe_configs([resource])[resource].result(timeout=10)
-    assert config["retention.bytes"].value == "123456789"
+
+    def retention() -> str:
+        value: str = admin.describe_configs([resource])[resource].result(timeout=10)["retention.bytes"].value
+        return value
+
+    wait_for(lambda: retention() == "123456789", seconds=20, what="the broker to know what its controller accepted")
 
 
 def test_another_number_of_partitions_is_told(own_topics):
