@@ -6,7 +6,7 @@ year's clicks would be deleted at once by a limit on age.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
@@ -98,7 +98,7 @@ def require_topic(settings: KafkaSettings, *, timeout_seconds: float) -> None:
         )
 
 
-def _attempts(timeout_seconds: float) -> Iterator[stamina.Attempt]:
+def _attempts(timeout_seconds: float) -> Iterable[stamina.Attempt]:
     return stamina.retry_context(on=TransientError, attempts=None, timeout=timeout_seconds, wait_max=2)
 
 
