@@ -78,6 +78,15 @@ def up(
     free_ports: Annotated[
         bool, typer.Option("--free-ports", help="At the first start, choose free ports instead of the usual ones.")
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only",
+            metavar="SERVICE",
+            help="Start this service and what it needs; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Install what is missing and start the whole stack; harmless if it runs."""
     from local.settings import LocalSettings
@@ -87,8 +96,9 @@ def up(
     began = time.monotonic()
     console.print(f"[bold]Clickpulse[/] starts in {home_dir()}")
     with _Lines() as progress:
-        start_stack(LocalSettings.load(**overrides), progress, choose_ports=free_ports)
-    _print_addresses(time.monotonic() - began)
+        start_stack(LocalSettings.load(**overrides), progress, choose_ports=free_ports, only=only or ())
+    if not only:
+        _print_addresses(time.monotonic() - began)
 
 
 def _print_addresses(seconds: float) -> None:

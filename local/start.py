@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Event, Lock
@@ -17,6 +17,7 @@ from clickpulse.errors import ClickpulseError
 from clickpulse.settings import PROJECT_ROOT, home_dir, stack_env_file
 from local import java, preflight, s3gateway
 from local.processes import end_leftovers
+from local.selection import with_needed
 from local.services import Service, all_services
 from local.settings import LocalSettings, run_dir
 from local.stack import open_stack, write_stack_env
@@ -42,8 +43,10 @@ class Progress(Protocol):
     def ready(self, service: str, seconds: float) -> None: ...
 
 
-def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bool = False) -> None:
-    """Start what doesn't run yet; harmless if everything runs."""
+def start_stack(
+    settings: LocalSettings, progress: Progress, *, choose_ports: bool = False, only: Sequence[str] = ()
+) -> None:
+    """Start what doesn't run yet, or of it the services in `only` and what they need; harmless if everything runs."""
     began = time.monotonic()
     with _only_one_start():
         supervisor = Supervisor()
@@ -57,7 +60,7 @@ def start_stack(settings: LocalSettings, progress: Progress, *, choose_ports: bo
         generate_credentials()
         ensure_certificates()
         write_stack_env(settings)
-        services = all_services(open_stack(settings))
+        services = with_needed(all_services(open_stack(settings)), only)
         _start_daemon(supervisor, services, settings)
         _Starter(supervisor, services, progress).run()
         if from_nothing:
