@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import stamina
 
 from bench.measurements import Figure, percentile
+from clickpulse.clients import report_reader
 from clickpulse.errors import ClickpulseError, TransientError
 from clickpulse.settings import PROJECT_ROOT, ReportReaderSettings
 from clickpulse.stored_reports import StoredReport
@@ -66,8 +66,8 @@ def _produce(rate: float, minutes: int, say: Callable[[str], None]) -> Traffic:
 
 @stamina.retry(on=TransientError, attempts=None, timeout=_REPORT_SECONDS, wait_initial=0.5, wait_max=1)
 def _report(window: MinuteWindow) -> StoredReport:
-    settings = ReportReaderSettings.load()
-    answer = httpx.get(f"{settings.url}api/v1/reports/{window}", timeout=5)
+    with report_reader(ReportReaderSettings.load(), seconds=5) as client:
+        answer = client.get(f"/api/v1/reports/{window}")
     if not answer.is_success:
         raise TransientError(f"no report of {window} after {_REPORT_SECONDS} s: HTTP {answer.status_code}")
     return StoredReport.model_validate_json(answer.content)

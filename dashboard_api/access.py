@@ -16,6 +16,8 @@ from dashboard_api.metrics import Metrics
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLLED = frozenset({"/healthz", "/readyz", "/metrics"})
+_LASTING = frozenset({"/api/v1/reports/stream"})
+"""Answers that go on as long as the reader likes: how long says nothing of how quick the service is."""
 
 log = structlog.get_logger()
 
@@ -39,7 +41,10 @@ class AccessMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                if standing := scope.get("state", {}).get("rate_limit"):
+                    headers.update(standing.headers)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
@@ -52,7 +57,8 @@ class AccessMiddleware:
         route = getattr(scope.get("route"), "path", "unmatched")
         method = scope["method"] if route != "unmatched" else "any"  # bounds the number of series
         self._metrics.requests.labels(method, route, str(status)).inc()
-        self._metrics.latency.labels(method, route).observe(seconds)
+        if route not in _LASTING:
+            self._metrics.latency.labels(method, route).observe(seconds)
         log.log(
             logging.DEBUG if route in _POLLED or status == HTTPStatus.NOT_MODIFIED else logging.INFO,
             "request",
@@ -61,6 +67,7 @@ class AccessMiddleware:
             route=route,
             status=status,
             duration_ms=round(seconds * 1000, 1),
+            token=scope.get("state", {}).get("caller"),
         )
 
 

@@ -10,13 +10,16 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from clickpulse.errors import TransientError
-from clickpulse.settings import ReportApiSettings
-from dashboard_api import openapi, problems, routes_operations, routes_reports
+from dashboard_api import openapi, problems, routes_operations, routes_reading, routes_writing
 from dashboard_api.access import AccessMiddleware
+from dashboard_api.auth import Tokens
 from dashboard_api.database import Database
 from dashboard_api.metrics import Metrics
 from dashboard_api.postgres import PostgresReports
+from dashboard_api.rate_limits import RateLimits
 from dashboard_api.repository import ReportRepository
+from dashboard_api.settings import ReportApiSettings
+from dashboard_api.stream import Followers
 
 log = structlog.get_logger()
 
@@ -32,14 +35,17 @@ def create_app(settings: ReportApiSettings, repository: ReportRepository | None 
         redirect_slashes=False,
     )
     app.state.settings = settings
-    app.state.metrics = Metrics()
+    app.state.tokens = Tokens(settings)
+    app.state.limits = RateLimits(settings)
+    app.state.followers = Followers(settings.max_streams)
+    app.state.metrics = Metrics(app.state.followers)
     app.state.repository = repository or PostgresReports(
         Database(settings.database_url.get_secret_value(), settings.pool_size)
     )
     app.add_middleware(AccessMiddleware, metrics=app.state.metrics)
     problems.install(app)
-    app.include_router(routes_reports.router)
-    app.include_router(routes_operations.router)
+    for router in (routes_reading.router, routes_reading.schemas, routes_writing.router, routes_operations.router):
+        app.include_router(router)
     openapi.install(app)
     return app
 
@@ -52,6 +58,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     except TransientError as error:
         # Not fatal: /readyz says so, and the first request that reaches Postgres migrates.
         log.warning("started without the database", error=str(error))
+    followers: Followers = app.state.followers
+    followers.open()
+    repository.watch(followers.wake)
     log.info("report api is up", address=str(app.state.settings.url))
     yield
     repository.close()

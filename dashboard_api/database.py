@@ -85,9 +85,14 @@ class Database:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._connect()
+            return self.connect()
 
-    def _connect(self) -> Connection:
+    def connect(self) -> Connection:
+        """A connection of the caller's own, which is not one of the pool's.
+
+        Raises:
+            psycopg2.OperationalError: Postgres can't be reached.
+        """
         options: dict[str, Any] = {
             "connect_timeout": 3,
             "application_name": "clickpulse-report-api",

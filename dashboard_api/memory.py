@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from threading import Lock
 
@@ -17,6 +18,8 @@ class MemoryReports:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[MinuteWindow, int], StoredRow] = {}
+        self._arrived: list[StoredRow] = []
+        self._watchers: list[Callable[[], None]] = []
         self._lock = Lock()
 
     def prepare(self) -> None:
@@ -30,6 +33,9 @@ class MemoryReports:
                 body = json.loads(report.model_dump_json())
                 row = StoredRow(window, report.revision, digest, datetime.now(UTC), body)
                 self._rows[window, report.revision] = row
+                self._arrived.append(row)
+                for wake in self._watchers:
+                    wake()
                 return row, True
         if stored.digest != digest:
             raise ReportConflictError(window, report.revision, stored.digest, digest)
@@ -57,6 +63,21 @@ class MemoryReports:
     def newest_window(self) -> MinuteWindow | None:
         newest = self.latest()
         return newest.window if newest else None
+
+    def withdraw(self, window: MinuteWindow, revision: int | None) -> list[RevisionSummary]:
+        with self._lock:
+            keys = sorted((key for key in self._rows if key[0] == window and revision in {None, key[1]}), reverse=True)
+            return [_summary(self._rows.pop(key)) for key in keys]
+
+    def after(self, position: int, limit: int) -> list[tuple[int, StoredRow]]:
+        arrived = enumerate(self._arrived[position : position + limit], start=position + 1)
+        return [(number, row) for number, row in arrived if self._rows.get(_key(row)) is row]
+
+    def newest_position(self) -> int:
+        return len(self._arrived)
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self._watchers.append(wake)
 
     def check(self) -> None:
         """Memory is always there."""

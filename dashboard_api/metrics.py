@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sized
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
@@ -13,9 +14,13 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class Metrics:
-    """Counters and histograms that the routes feed, gauges that are read when asked for."""
+    """Counters and histograms that the routes feed, gauges that are read when asked for.
 
-    def __init__(self) -> None:
+    Args:
+        followers: the open streams.
+    """
+
+    def __init__(self, followers: Sized) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         self.requests = Counter(
@@ -37,6 +42,9 @@ class Metrics:
             ("result",),
             registry=self._registry,
         )
+        self.withdrawn = Counter(
+            "clickpulse_reports_withdrawn", "Revisions deleted by an administrator.", registry=self._registry
+        )
         self.freshness = Histogram(
             "clickpulse_report_freshness_seconds",
             "From a minute's end to the receipt of its report; revision is first (0) or later.",
@@ -57,6 +65,8 @@ class Metrics:
         self._database_up = Gauge(
             "clickpulse_report_database_up", "1 if Postgres answered just now, else 0.", registry=self._registry
         )
+        streams = Gauge("clickpulse_report_streams", "Readers who follow the reports now.", registry=self._registry)
+        streams.set_function(lambda: len(followers))
         for result in ("created", "unchanged", "conflict"):
             self.posts.labels(result)
 

@@ -14,8 +14,8 @@ from psycopg2.extensions import cursor as Cursor  # noqa: N812  # psycopg2 names
 from clickpulse.errors import ClickpulseError
 from clickpulse.logs import configure_logging
 from clickpulse.migrations import Migration, read_migrations
-from clickpulse.settings import ReportApiSettings
 from dashboard_api.database import Database
+from dashboard_api.settings import ReportApiSettings
 from dashboard_api.sql import MIGRATIONS, query
 
 LOCK_KEY = 0x636C69636B70756C  # any number that no one else locks: "clickpul" in ASCII

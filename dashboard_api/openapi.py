@@ -20,12 +20,15 @@ DESCRIPTION = """
 Minutely reports on user interactions. A report is known by its **window** (the minute's start, UTC) and
 its **revision**; a stored revision never changes, late data make the next one.
 
-Readers poll `GET /api/v1/reports/latest` with `If-None-Match`: 304 costs next to nothing. Reading is open
-by default, writing needs a bearer token. Errors are problem details (RFC 9457).
+Readers poll `GET /api/v1/reports/latest` with `If-None-Match`, where 304 costs next to nothing, or follow
+`GET /api/v1/reports/stream`. Bearer tokens have the scope `reports:read`, `reports:write` or `admin`, which is all of
+them; reading can be open by setting. Each token, or address without one, has so many reads and writes a minute:
+`RateLimit` says how many are left, 429 with `Retry-After` that there are none. Errors are problem details (RFC 9457).
 """
 
 TAGS = [
     {"name": "reports", "description": "Post and read reports."},
+    {"name": "administration", "description": "Needs the scope `admin`."},
     {"name": "schemas", "description": "What a report looks like."},
     {"name": "operations", "description": "Health and metrics."},
 ]
@@ -42,11 +45,13 @@ POSTED_BODY: dict[str, Any] = {
 
 _WHEN = {
     HTTPStatus.UNAUTHORIZED: "No token, or one that is not known",
+    HTTPStatus.FORBIDDEN: "The token lacks the scope",
     HTTPStatus.NOT_FOUND: "There is no such report",
     HTTPStatus.CONFLICT: "The window and revision are taken by other content",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 1 MiB",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not sent as application/json",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request is wrong; `errors` says what and where",
+    HTTPStatus.TOO_MANY_REQUESTS: "Too many requests within a minute; try again after `Retry-After` seconds",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database does not answer; try again after `Retry-After` seconds",
 }
 

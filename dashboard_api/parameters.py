@@ -1,4 +1,4 @@
-"""The addresses' parameters: windows, instants and cursors, each with a message for people."""
+"""What the routes are given: the addresses' windows, instants and cursors, and where reports are kept."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import binascii
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Depends, Path, Query
+from fastapi import Depends, Path, Query, Request
 
 from clickpulse.errors import ConfigurationError
 from clickpulse.windows import MinuteWindow
 from dashboard_api.problems import invalid_parameter
-from dashboard_api.repository import Listing, Position
+from dashboard_api.repository import Listing, Position, ReportRepository
 
 MAX_REVISION = 2**31 - 1
 MAX_PAGE = 500
@@ -83,6 +83,12 @@ def _instant(name: str, text: str | None) -> datetime | None:
         raise invalid_parameter(name, f"{text!r} is out of range") from None
 
 
+def repository(request: Request) -> ReportRepository:
+    kept: ReportRepository = request.app.state.repository
+    return kept
+
+
+Repository = Annotated[ReportRepository, Depends(repository)]
 WindowParameter = Annotated[MinuteWindow, Depends(window)]
 ListingParameter = Annotated[Listing, Depends(listing)]
 RevisionParameter = Annotated[int | None, Query(ge=0, le=MAX_REVISION, description="default: the highest")]

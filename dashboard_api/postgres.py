@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import psycopg2
@@ -11,9 +12,13 @@ from clickpulse.reports import Report
 from clickpulse.stored_reports import RevisionSummary
 from clickpulse.windows import MinuteWindow
 from dashboard_api.database import Database
+from dashboard_api.listener import Listener
 from dashboard_api.migrate import migrate
 from dashboard_api.repository import Listing, ReportConflictError, StoredRow, UnstorableReportError
 from dashboard_api.sql import query
+
+_CHANNEL = "clickpulse_reports"
+_ARRIVAL_LOCK = 0x61727269  # any number that no one else locks: "arri" in ASCII
 
 
 class PostgresReports:
@@ -22,6 +27,7 @@ class PostgresReports:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._prepared = False
+        self._listener: Listener | None = None
 
     def prepare(self) -> None:
         if not self._prepared:
@@ -39,6 +45,8 @@ class PostgresReports:
             "errors": report.totals.errors,
             "anomalies": len(report.anomalies),
             "body": report.model_dump_json(),
+            "lock": _ARRIVAL_LOCK,
+            "channel": _CHANNEL,
         }
         try:
             inserted = self._rows("insert_report", row)
@@ -78,23 +86,31 @@ class PostgresReports:
         newest = self._fetch("select_newest_window", {})[0][0]
         return None if newest is None else MinuteWindow.containing(newest)
 
+    def withdraw(self, window: MinuteWindow, revision: int | None) -> list[RevisionSummary]:
+        deleted = self._fetch("delete_reports", {"window": window.start, "revision": revision})
+        found = [RevisionSummary.model_validate(dict(row)) for row in deleted]
+        return sorted(found, key=lambda one: one.revision, reverse=True)
+
+    def after(self, position: int, limit: int) -> list[tuple[int, StoredRow]]:
+        found = self._fetch("select_reports_after", {"position": position, "limit": limit})
+        return [(row["position"], _stored(row)) for row in found]
+
+    def newest_position(self) -> int:
+        return int(self._fetch("select_newest_position", {})[0][0])
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        self._listener = Listener(self._database.connect, _CHANNEL, wake)
+
     def check(self) -> None:
         self.newest_window()
 
     def close(self) -> None:
+        if self._listener:
+            self._listener.stop()
         self._database.close()
 
     def _rows(self, name: str, parameters: dict[str, Any]) -> list[StoredRow]:
-        return [
-            StoredRow(
-                MinuteWindow.containing(row["window_start"]),
-                row["revision"],
-                row["digest"],
-                row["received_at"],
-                row["body"],
-            )
-            for row in self._fetch(name, parameters)
-        ]
+        return [_stored(row) for row in self._fetch(name, parameters)]
 
     def _fetch(self, name: str, parameters: dict[str, Any]) -> list[Any]:
         self.prepare()
@@ -104,3 +120,8 @@ class PostgresReports:
             return cursor.fetchall()
 
         return self._database.run(work)
+
+
+def _stored(row: Any) -> StoredRow:
+    window = MinuteWindow.containing(row["window_start"])
+    return StoredRow(window, row["revision"], row["digest"], row["received_at"], row["body"])

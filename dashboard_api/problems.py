@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match, Route
 
 from clickpulse.errors import ConfigurationError, TransientError
+from clickpulse.windows import MinuteWindow
 from dashboard_api.repository import ReportConflictError, UnstorableReportError
 
 MEDIA_TYPE = "application/problem+json"
@@ -76,6 +77,12 @@ def invalid_parameter(parameter: str, detail: str) -> ProblemError:
         f"{parameter}: {detail}",
         errors=[InvalidPart(detail=detail, parameter=parameter)],
     )
+
+
+def report_not_found(window: MinuteWindow, revision: int | None = None) -> ProblemError:
+    what = f"no report of {window}" if revision is None else f"no revision {revision} of {window}"
+    detail = f"there is {what}; /api/v1/reports lists what there is"
+    return ProblemError(HTTPStatus.NOT_FOUND, "report-not-found", detail)
 
 
 def describe(error: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -85,6 +86,21 @@ class ReportRepository(Protocol):
         """All revisions of the window, highest first."""
 
     def newest_window(self) -> MinuteWindow | None: ...
+
+    def withdraw(self, window: MinuteWindow, revision: int | None) -> list[RevisionSummary]:
+        """Delete one revision of the window, by default all; what was deleted, highest first."""
+
+    def after(self, position: int, limit: int) -> list[tuple[int, StoredRow]]:
+        """Reports that came after the position, each with its own, in the order of their arrival."""
+
+    def newest_position(self) -> int:
+        """The position of the report that came last; 0 while there is none."""
+
+    def watch(self, wake: Callable[[], None]) -> None:
+        """Call `wake`, in any thread, soon after a report was stored, by whatever process, until `close`.
+
+        Calls may be too many, and one may stand for several reports.
+        """
 
     def check(self) -> None:
         """Return if reports can be read now."""

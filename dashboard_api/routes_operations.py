@@ -1,12 +1,13 @@
-"""Health and metrics, for supervisors, load balancers and Prometheus."""
+"""Health and metrics, for supervisors, load balancers and Prometheus. Health is open and never limited."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from clickpulse.stored_reports import Health
+from dashboard_api.auth import require_for_metrics
 from dashboard_api.metrics import CONTENT_TYPE
 from dashboard_api.openapi import problems
 
@@ -26,6 +27,13 @@ def readyz(request: Request) -> Health:
     return Health(status="ready")
 
 
-@router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+@router.get(
+    "/metrics",
+    summary="Prometheus metrics",
+    response_class=Response,
+    dependencies=[Depends(require_for_metrics)],
+    responses=problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN),
+)
 def metrics(request: Request) -> Response:
+    """In Prometheus' text format; with `REPORT_API_OPEN_METRICS=false` for the bearers of a read token."""
     return Response(request.app.state.metrics.exposition(request.app.state.repository), media_type=CONTENT_TYPE)

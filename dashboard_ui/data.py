@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
+from clickpulse.clients import report_reader
 from clickpulse.settings import ReportReaderSettings
 from clickpulse.stored_reports import ReportPage, StoredReport
 from clickpulse.windows import MinuteWindow
@@ -45,9 +46,8 @@ class Hour:
 
 
 def reports_client(settings: ReportReaderSettings) -> httpx.Client:
-    """A client of the report API; the caller closes it."""
-    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-    return httpx.Client(base_url=str(settings.url), headers=headers, timeout=httpx.Timeout(5, connect=2))
+    """A client of the report API that gives up soon; the caller closes it."""
+    return report_reader(settings, seconds=5, connect_seconds=2)
 
 
 class ReportSource:

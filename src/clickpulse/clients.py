@@ -5,16 +5,22 @@ The imports are inside the functions, as each service installs only the drivers 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
 
 from clickpulse.settings import (
     ClickHouseSettings,
     KafkaSettings,
     RegistrySettings,
-    ReportApiSettings,
+    ReportReaderSettings,
+    ReportWriterSettings,
     S3Settings,
     SparkSettings,
+    tokens_of,
 )
+from clickpulse.tls import client_context
 
 if TYPE_CHECKING:
     import httpx
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from minio import Minio
     from pyspark.sql import SparkSession
+    from urllib3 import PoolManager
 
 
 def kafka_producer(settings: KafkaSettings, **config: Any) -> Producer:
@@ -56,6 +63,9 @@ def clickhouse_client(settings: ClickHouseSettings, *, reader: bool = False, **o
     """A client on the settings' database, as the writing or the read-only user. Connects at once."""
     import clickhouse_connect
 
+    if settings.ca_file:
+        client_context(settings.ca_file)  # says what is wrong with the file, where the driver's message doesn't
+        options = {"ca_cert": str(settings.ca_file), **options}
     return clickhouse_connect.get_client(
         dsn=str(settings.url),
         username=settings.reader_user if reader else settings.user,
@@ -73,6 +83,19 @@ def s3_client(settings: S3Settings) -> Minio:
         secret_key=settings.secret_key.get_secret_value(),
         secure=settings.endpoint.scheme == "https",
         region=settings.region,
+        http_client=_pool(settings.ca_file) if settings.ca_file else None,
+    )
+
+
+def _pool(ca_file: Path) -> PoolManager:
+    """Connections as minio makes them itself, but for whom they trust."""
+    from urllib3 import PoolManager, Retry, Timeout
+
+    return PoolManager(
+        timeout=Timeout(connect=300, read=300),
+        maxsize=10,
+        ssl_context=client_context(ca_file),
+        retries=Retry(total=5, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
     )
 
 
@@ -83,14 +106,26 @@ def spark_session(settings: SparkSettings) -> SparkSession:
     return SparkSession.builder.remote(settings.remote).getOrCreate()
 
 
-def report_api_client(settings: ReportApiSettings) -> httpx.Client:
-    """An HTTP client with the API's address and token; the caller closes it."""
+def report_reader(settings: ReportReaderSettings, *, seconds: float = 10, connect_seconds: float = 10) -> httpx.Client:
+    """An HTTP client with the report API's address and, where there is one, the token to read; the caller closes it."""
+    return _report_api(str(settings.url), settings.read_token, settings.ca_file, seconds, connect_seconds)
+
+
+def report_writer(settings: ReportWriterSettings) -> httpx.Client:
+    """An HTTP client with the report API's address and the token to post reports; the caller closes it."""
+    return _report_api(str(settings.url), settings.write_token, settings.ca_file, 10, 10)
+
+
+def _report_api(
+    url: str, tokens: SecretStr | None, ca_file: Path | None, seconds: float, connect_seconds: float
+) -> httpx.Client:
     import httpx
 
     return httpx.Client(
-        base_url=str(settings.url),
-        headers={"Authorization": f"Bearer {settings.token.get_secret_value()}"},
-        timeout=httpx.Timeout(10),
+        base_url=url,
+        headers={"Authorization": f"Bearer {tokens_of(tokens)[0]}"} if tokens else {},
+        timeout=httpx.Timeout(seconds, connect=connect_seconds),
+        verify=client_context(ca_file),
     )
 
 

@@ -37,7 +37,11 @@ CREDENTIALS: dict[str, dict[str, Callable[[], str]]] = {
     "clickhouse": {"CLICKHOUSE_PASSWORD": _password, "CLICKHOUSE_READER_PASSWORD": _password},
     "s3": {"S3_ACCESS_KEY": lambda: secrets.token_hex(10), "S3_SECRET_KEY": lambda: secrets.token_hex(20)},
     "postgres": {"POSTGRES_PASSWORD": _password},
-    "report_api": {"REPORT_API_TOKEN": _password},
+    "report_api": {
+        "REPORT_API_WRITE_TOKEN": _password,
+        "REPORT_API_READ_TOKEN": _password,
+        "REPORT_API_ADMIN_TOKEN": _password,
+    },
     "airflow": {
         "AIRFLOW_ADMIN_PASSWORD": _password,
         "AIRFLOW__API_AUTH__JWT_SECRET": lambda: secrets.token_hex(32),
@@ -45,9 +49,13 @@ CREDENTIALS: dict[str, dict[str, Callable[[], str]]] = {
         "AIRFLOW__CORE__FERNET_KEY": _fernet_key,
     },
 }
-
-
 """File (without `.creds`) -> variable -> what makes its value."""
+
+CLIENT_COPIES = {
+    "report_api_reader": ("report_api", "REPORT_API_READ_TOKEN"),
+    "report_api_writer": ("report_api", "REPORT_API_WRITE_TOKEN"),
+}
+"""File for a client that must not have the service's own -> the service's file, and the one variable copied from it."""
 
 
 def generate_credentials() -> list[Path]:
@@ -64,7 +72,21 @@ def generate_credentials() -> list[Path]:
             lines = file.read_text() if file.is_file() else ""
             write_private(file, lines + "".join(f"{name}={value}\n" for name, value in missing.items()))
             written.append(file)
-    return written
+    return written + [copy for name in CLIENT_COPIES if (copy := _copy(name))]
+
+
+def _copy(name: str) -> Path | None:
+    """Bring a client's file up to date with the service's; gives it if it changed."""
+    from dotenv import dotenv_values
+
+    source, variable = CLIENT_COPIES[name]
+    file = creds_dir() / f"{name}.creds"
+    value = dotenv_values(creds_dir() / f"{source}.creds")[variable]
+    text = f"# Copied from {source}.creds by `clickpulse creds`.\n{variable}={value}\n"
+    if file.is_file() and file.read_text() == text:
+        return None
+    write_private(file, text)
+    return file
 
 
 def write_private(file: Path, text: str) -> None:

@@ -59,10 +59,9 @@ def _address(window: str | None, revision: int | None) -> str:
 
 
 def _client(settings: ReportReaderSettings) -> httpx.Client:
-    import httpx
+    from clickpulse.clients import report_reader
 
-    headers = {"Authorization": f"Bearer {settings.token.get_secret_value()}"} if settings.token else {}
-    return httpx.Client(base_url=str(settings.url), headers=headers, timeout=httpx.Timeout(10))
+    return report_reader(settings)
 
 
 def _get(client: httpx.Client, address: str) -> httpx.Response:

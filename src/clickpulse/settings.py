@@ -53,6 +53,10 @@ def certs_dir() -> Path:
     return creds_dir() / "certs"
 
 
+_SECRET_WORDS = ("PASSWORD", "TOKEN", "SECRET", "DATABASE_URL", "REDIS_URL")
+"""In the name of a variable whose value is not shown."""
+
+
 class ServiceSettings(BaseSettings):
     """Base of the settings classes; `load()` reads the files and explains what is missing."""
 
@@ -78,9 +82,8 @@ class ServiceSettings(BaseSettings):
         problems = []
         for problem in error.errors(include_url=False):
             variable = prefix.upper() + "_".join(str(part) for part in problem["loc"]).upper()
-            given = (
-                "" if problem["type"] == "missing" or "password" in variable.lower() else f" (is {problem['input']!r})"
-            )
+            shown = problem["type"] != "missing" and not any(word in variable for word in _SECRET_WORDS)
+            given = f" (is {problem['input']!r})" if shown else ""
             problems.append(f"{variable}: {problem['msg']}{given}")
         where = f"set it in the environment, env/{cls.service}.env or {creds_dir() / cls.service}.creds"
         return f"settings of {cls.service}: {'; '.join(problems)}; {where}"
@@ -174,6 +177,7 @@ class ClickHouseSettings(ServiceSettings):
         None, description="Schema Registry as ClickHouse reaches it; SCHEMA_REGISTRY_URL where not set"
     )
     s3_endpoint: str | None = Field(None, description="S3 as ClickHouse reaches it; S3_ENDPOINT where not set")
+    ca_file: Path | None = Field(None, description="PEM: who may have signed the certificate of an https URL")
 
 
 class ClickHouseServerSettings(ServiceSettings):
@@ -189,6 +193,11 @@ class ClickHouseServerSettings(ServiceSettings):
     max_memory_mb: int = 2048
     max_connections: int = 16
     fsync: bool = Field(False, description="fsync each insert: survives a power cut, at a price")
+    tls_cert: Path | None = Field(None, description="PEM: the certificate, then those of its issuers; https where set")
+    tls_key: Path | None = None
+    ca_file: Path | None = Field(
+        None, description="PEM: whom the server trusts where it is the client, of S3 and the Schema Registry"
+    )
 
 
 class S3Settings(ServiceSettings):
@@ -202,6 +211,7 @@ class S3Settings(ServiceSettings):
     bucket: str = "clickpulse"
     access_key: str
     secret_key: SecretStr
+    ca_file: Path | None = Field(None, description="PEM: who may have signed the certificate of an https endpoint")
 
 
 SPARK_MEMORY = r"^[1-9][0-9]*[mg]$"
@@ -264,21 +274,6 @@ class ReportSettings(ServiceSettings):
         return value.astimezone(UTC)
 
 
-class ReportApiSettings(ServiceSettings):
-    """The report service, for itself and for those who call it."""
-
-    service = "report_api"
-    model_config = SettingsConfigDict(env_prefix="REPORT_API_", extra="ignore", frozen=True)
-
-    url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
-    host: str = "127.0.0.1"
-    port: int = 8000
-    token: SecretStr
-    database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
-    pool_size: int = 8
-    open_reads: bool = Field(True, description="reports can be read without a token; the service listens on loopback")
-
-
 class ReportReaderSettings(ServiceSettings):
     """The report service for those who only read: no database, and a token only where reads need one."""
 
@@ -286,7 +281,34 @@ class ReportReaderSettings(ServiceSettings):
     model_config = SettingsConfigDict(env_prefix="REPORT_API_", extra="ignore", frozen=True)
 
     url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
-    token: SecretStr | None = None
+    read_token: SecretStr | None = None
+    ca_file: Path | None = Field(None, description="PEM: who may have signed the service's certificate")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings; `report_api_reader.creds` is enough, where the service's own file has no business."""
+        return cls._read(("report_api_reader", cls.service), overrides)
+
+
+class ReportWriterSettings(ServiceSettings):
+    """The report service for those who post reports."""
+
+    service = "report_api"
+    model_config = SettingsConfigDict(env_prefix="REPORT_API_", extra="ignore", frozen=True)
+
+    url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
+    write_token: SecretStr
+    ca_file: Path | None = Field(None, description="PEM: who may have signed the service's certificate")
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings; `report_api_writer.creds` is enough, where the service's own file has no business."""
+        return cls._read(("report_api_writer", cls.service), overrides)
+
+
+def tokens_of(value: SecretStr | None) -> list[str]:
+    """The tokens of a variable, the one to send first."""
+    return [token for part in value.get_secret_value().split(",") if (token := part.strip())] if value else []
 
 
 class SinkSettings(ServiceSettings):

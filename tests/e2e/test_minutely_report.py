@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
-from clickpulse.clients import s3_client
+from clickpulse.clients import report_reader, s3_client
 from clickpulse.objects import WindowObjects
 from clickpulse.settings import PROJECT_ROOT, DashboardSettings, ReportReaderSettings, S3Settings
 from clickpulse.windows import MinuteWindow, minutes_between
@@ -90,13 +89,13 @@ def replayed(stack: Path) -> Replayed:  # noqa: ARG001 - it has to run
 
 
 def wait_for_report(window: MinuteWindow) -> dict:
-    api = ReportReaderSettings.load().url
+    with report_reader(ReportReaderSettings.load()) as api:
 
-    def fetch() -> dict | None:
-        answer = httpx.get(f"{api}api/v1/reports/{window}")
-        return answer.json() if answer.is_success else None
+        def fetch() -> dict | None:
+            answer = api.get(f"/api/v1/reports/{window}")
+            return answer.json() if answer.is_success else None
 
-    return wait_for(fetch, seconds=REPORT_SECONDS, what=f"the report of {window}")
+        return wait_for(fetch, seconds=REPORT_SECONDS, what=f"the report of {window}")
 
 
 def test_the_file_is_sent_whole_and_wrong_rows_are_told(replayed: Replayed) -> None:

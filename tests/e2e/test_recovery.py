@@ -10,9 +10,9 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import httpx
 import pytest
 
+from clickpulse.clients import report_reader
 from clickpulse.settings import PROJECT_ROOT, ReportReaderSettings
 from clickpulse.windows import MinuteWindow, minutes_between
 from tests.support import run_clickpulse, wait_for
@@ -69,7 +69,8 @@ def pid_of(service: str) -> int | None:
 
 
 def fetch(window: MinuteWindow) -> dict | None:
-    answer = httpx.get(f"{ReportReaderSettings.load().url}api/v1/reports/{window}")
+    with report_reader(ReportReaderSettings.load()) as api:
+        answer = api.get(f"/api/v1/reports/{window}")
     return answer.json() if answer.is_success else None
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from clickpulse.clients import clickhouse_client, report_api_client, s3_client
+from clickpulse.clients import clickhouse_client, report_writer, s3_client
 from clickpulse.completeness import WindowCompleteness, await_window, kafka_offsets
 from clickpulse.errors import ConfigurationError
 from clickpulse.objects import WindowObjects
@@ -17,8 +17,8 @@ from clickpulse.reports import Report, Timings
 from clickpulse.settings import (
     ClickHouseSettings,
     KafkaSettings,
-    ReportApiSettings,
     ReportSettings,
+    ReportWriterSettings,
     S3Settings,
     SinkSettings,
     SparkSettings,
@@ -89,7 +89,7 @@ def publish(detected: dict[str, Any]) -> str:
 
     report = Report.model_validate_json(read_bytes(detected["report"]))
     timed = report.model_copy(update={"timings": Timings(**detected["timings"], published_at=datetime.now(UTC))})
-    with report_api_client(ReportApiSettings.load()) as client:
+    with report_writer(ReportWriterSettings.load()) as client:
         return publish_report(client, timed).value
 
 

@@ -17,9 +17,16 @@ from dotenv import dotenv_values
 from fastavro import parse_schema, schemaless_reader
 
 from bench.bulk import encoder_for, pregenerate, send
-from clickpulse.clients import s3_client
+from clickpulse.clients import report_reader, s3_client
 from clickpulse.objects import WindowObjects
-from clickpulse.settings import PROJECT_ROOT, DashboardSettings, KafkaSettings, ReportApiSettings, S3Settings, creds_dir
+from clickpulse.settings import (
+    PROJECT_ROOT,
+    DashboardSettings,
+    KafkaSettings,
+    ReportReaderSettings,
+    S3Settings,
+    creds_dir,
+)
 from clickpulse.windows import MinuteWindow
 from tests.support import wait_for
 
@@ -66,7 +73,8 @@ def run(airflow: httpx.Client, window: MinuteWindow) -> dict[str, Any]:
 
 
 def served(window: MinuteWindow) -> dict[str, Any]:
-    answer = httpx.get(f"{ReportApiSettings.load().url}api/v1/reports/{window}", timeout=10)
+    with report_reader(ReportReaderSettings.load()) as client:
+        answer = client.get(f"/api/v1/reports/{window}")
     assert answer.status_code == 200, answer.text
     report: dict[str, Any] = answer.json()
     return report

@@ -6,7 +6,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -22,8 +21,9 @@ import pytest
 from psycopg2 import sql
 
 from clickpulse.settings import PROJECT_ROOT
+from clickpulse.tls import client_context
 from dashboard_api.example_report import EXAMPLE_REPORT
-from tests.support import wait_for
+from tests.support import free_port, wait_for
 
 TOKEN = "integration-token"
 
@@ -69,16 +69,17 @@ class Postgres:
 class Api:
     """`python -m dashboard_api` on a free port."""
 
-    def __init__(self, database_url: str, log: Path) -> None:
-        with closing(socket.socket()) as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, database_url: str, log: Path, *, ca_file: Path | None = None, **variables: str) -> None:
+        port = free_port()
+        self.url = f"http{'s' if ca_file else ''}://127.0.0.1:{port}"
         self.environment = {
             "REPORT_API_URL": self.url,
             "REPORT_API_PORT": str(port),
-            "REPORT_API_TOKEN": TOKEN,
+            "REPORT_API_WRITE_TOKEN": TOKEN,
+            "REPORT_API_READ_TOKEN": f"{TOKEN}-reader",
+            "REPORT_API_ADMIN_TOKEN": f"{TOKEN}-admin",
             "REPORT_API_DATABASE_URL": database_url,
+            **variables,
         }
         self.log = log
         with log.open("wb") as output:
@@ -89,7 +90,12 @@ class Api:
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
-        self.client = httpx.Client(base_url=self.url, headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+        self.client = httpx.Client(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {TOKEN}"},
+            timeout=30,
+            verify=client_context(ca_file),
+        )
         wait_for(self._alive, seconds=30, what=f"the report API; its log is {log}")
 
     def _alive(self) -> bool:
@@ -125,11 +131,12 @@ def database_url(postgres: Postgres, request: pytest.FixtureRequest) -> Iterator
 
 
 @pytest.fixture
-def start_api(tmp_path: Path) -> Iterator[Callable[[str], Api]]:
+def start_api(tmp_path: Path) -> Iterator[Callable[..., Api]]:
+    """Start a process with a database, and with further variables of the environment."""
     started: list[Api] = []
 
-    def start(url: str) -> Api:
-        started.append(Api(url, tmp_path / f"api-{len(started)}.log"))
+    def start(url: str, *, ca_file: Path | None = None, **variables: str) -> Api:
+        started.append(Api(url, tmp_path / f"api-{len(started)}.log", ca_file=ca_file, **variables))
         return started[-1]
 
     yield start
@@ -139,7 +146,7 @@ def start_api(tmp_path: Path) -> Iterator[Callable[[str], Api]]:
 
 
 @pytest.fixture
-def api(database_url: str, start_api: Callable[[str], Api]) -> Api:
+def api(database_url: str, start_api: Callable[..., Api]) -> Api:
     return start_api(database_url)
 
 

@@ -178,7 +178,7 @@ def test_reports_survive_a_restart_of_the_api(api, database_url, start_api, repo
 
 
 def test_concurrent_migrations_apply_each_file_once(database_url):
-    environment = os.environ | {"REPORT_API_DATABASE_URL": database_url, "REPORT_API_TOKEN": "t"}
+    environment = os.environ | {"REPORT_API_DATABASE_URL": database_url, "REPORT_API_WRITE_TOKEN": "t"}
     command = [sys.executable, "-m", "dashboard_api.migrate"]
 
     running = [
@@ -189,15 +189,15 @@ def test_concurrent_migrations_apply_each_file_once(database_url):
 
     assert [process.returncode for process in running] == [0] * 4, outputs
     applied = [json.loads(output.splitlines()[-1])["applied"] for output in outputs]
-    assert sorted(applied) == [[], [], [], [1]]
-    assert fetch(database_url, "SELECT version FROM schema_migrations") == [(1,)]
+    assert sorted(applied) == [[], [], [], [1, 2]]
+    assert fetch(database_url, "SELECT version FROM schema_migrations ORDER BY version") == [(1,), (2,)]
 
 
 def test_a_migration_that_was_changed_afterwards_is_refused(api, database_url):
     api.stop()
     with closing(psycopg2.connect(database_url)) as connection, connection, connection.cursor() as cursor:
         cursor.execute("UPDATE schema_migrations SET checksum = 'x'")
-    environment = os.environ | {"REPORT_API_DATABASE_URL": database_url, "REPORT_API_TOKEN": "t"}
+    environment = os.environ | {"REPORT_API_DATABASE_URL": database_url, "REPORT_API_WRITE_TOKEN": "t"}
 
     done = subprocess.run(
         [sys.executable, "-m", "dashboard_api.migrate"],

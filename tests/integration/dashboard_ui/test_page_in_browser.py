@@ -18,11 +18,12 @@ import uvicorn
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from clickpulse.reports import Report
-from clickpulse.settings import PROJECT_ROOT, ReportApiSettings
+from clickpulse.settings import PROJECT_ROOT
 from clickpulse.windows import MINUTE, MinuteWindow
 from dashboard_api.app import create_app
 from dashboard_api.example_report import EXAMPLE_REPORT
 from dashboard_api.memory import MemoryReports
+from dashboard_api.settings import ReportApiSettings
 from tests.support import free_port, wait_for
 
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
@@ -39,7 +40,7 @@ class Api:
         self.start()
 
     def start(self) -> None:
-        settings = ReportApiSettings(token="t", database_url="postgresql://none", url=self.url, port=self.port)
+        settings = ReportApiSettings(write_token="t", database_url="postgresql://none", url=self.url, port=self.port)
         config = uvicorn.Config(create_app(settings, self.reports), port=self.port, log_level="error", access_log=False)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
@@ -67,7 +68,7 @@ def dashboard(api: Api, tmp_path: Path) -> Iterator[str]:
     log = tmp_path / "dashboard.log"
     environment = {
         "REPORT_API_URL": api.url,
-        "REPORT_API_TOKEN": "t",
+        "REPORT_API_READ_TOKEN": "t",
         "DASHBOARD_PORT": str(port),
         "DASHBOARD_REFRESH_SECONDS": "0.5",
         "DASHBOARD_SINK_HEALTH_URL": f"http://127.0.0.1:{free_port()}",

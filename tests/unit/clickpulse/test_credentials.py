@@ -9,7 +9,7 @@ import pytest
 from dotenv import dotenv_values
 
 from clickpulse.credentials import generate_credentials
-from clickpulse.settings import ClickHouseSettings, S3Settings
+from clickpulse.settings import ClickHouseSettings, ReportReaderSettings, S3Settings, tokens_of
 
 
 @pytest.fixture
@@ -40,6 +40,27 @@ def test_only_what_is_missing_is_added(folder: Path) -> None:
     values = dotenv_values(folder / "clickhouse.creds")
     assert values["CLICKHOUSE_PASSWORD"] == "chosen-by-hand"
     assert values["CLICKHOUSE_READER_PASSWORD"]
+
+
+def test_tokens_take_the_place_of_an_old_installations_one(folder: Path) -> None:
+    (folder / "report_api.creds").write_text("REPORT_API_TOKEN=of-an-earlier-version\n")
+    generate_credentials()
+    values = dotenv_values(folder / "report_api.creds")
+    tokens = {values[f"REPORT_API_{scope}_TOKEN"] for scope in ("READ", "WRITE", "ADMIN")}
+    assert len(tokens) == 3
+    assert "of-an-earlier-version" not in tokens
+
+
+def test_a_clients_file_follows_the_services_and_holds_nothing_else(folder: Path) -> None:
+    generate_credentials()
+    file = folder / "report_api.creds"
+    file.write_text(file.read_text() + "REPORT_API_READ_TOKEN=new,old\n")
+    generate_credentials()
+    assert dotenv_values(folder / "report_api_reader.creds") == {"REPORT_API_READ_TOKEN": "new,old"}
+    assert list(dotenv_values(folder / "report_api_writer.creds")) == ["REPORT_API_WRITE_TOKEN"]
+    (folder / "report_api.creds").unlink()
+    sent = ReportReaderSettings.load().read_token
+    assert tokens_of(sent) == ["new", "old"]
 
 
 def test_two_installations_get_different_secrets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

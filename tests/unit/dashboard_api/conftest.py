@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from structlog.testing import capture_logs
 
-from clickpulse.settings import ReportApiSettings
 from dashboard_api.app import create_app
 from dashboard_api.example_report import EXAMPLE_REPORT
 from dashboard_api.memory import MemoryReports
+from dashboard_api.settings import ReportApiSettings
 
 TOKEN = "unit-test-token"
 
@@ -26,7 +26,12 @@ def logs() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def api_settings() -> ReportApiSettings:
-    return ReportApiSettings(token=TOKEN, database_url="postgresql://nobody@127.0.0.1:1/none")
+    return ReportApiSettings(
+        write_token="unit-test-writer",
+        read_token="unit-test-reader",
+        admin_token=TOKEN,
+        database_url="postgresql://nobody@127.0.0.1:1/none",
+    )
 
 
 @pytest.fixture
@@ -36,7 +41,7 @@ def memory() -> MemoryReports:
 
 @pytest.fixture
 def client(api_settings: ReportApiSettings, memory: MemoryReports) -> Iterator[TestClient]:
-    """A client that knows the token; errors of the service are answers, as over a network."""
+    """An administrator's client; errors of the service are answers, as over a network."""
     app = create_app(api_settings, memory)
     with TestClient(app, raise_server_exceptions=False, headers={"Authorization": f"Bearer {TOKEN}"}) as made:
         yield made

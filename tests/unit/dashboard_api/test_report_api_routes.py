@@ -8,7 +8,6 @@ import pytest
 from fastapi.testclient import TestClient
 
 from clickpulse.reports import Report
-from clickpulse.settings import ReportApiSettings
 from clickpulse.stored_reports import StoredReport
 from dashboard_api.app import create_app
 from dashboard_api.memory import MemoryReports
@@ -58,32 +57,6 @@ def test_other_content_under_the_same_key_is_refused(client, report_json):
     assert problem["stored_digest"] == Report.model_validate(report_json()).digest()
     assert problem["posted_digest"] != problem["stored_digest"]
     assert client.get(first.headers["location"]).json() == first.json()
-
-
-@pytest.mark.parametrize("headers", [{}, {"Authorization": "Basic abc"}])
-def test_writing_needs_a_token_and_reading_does_not(client, report_json, headers):
-    del client.headers["Authorization"]
-
-    refused = client.post(REPORTS, json=report_json(), headers=headers)
-
-    assert refused.status_code == 401
-    assert refused.headers["content-type"] == PROBLEM
-    assert refused.headers["www-authenticate"].startswith("Bearer")
-    assert client.get(REPORTS).status_code == 200
-
-
-def test_an_unknown_token_is_refused_for_reading_too(client):
-    for method, address in (("GET", REPORTS), ("POST", REPORTS)):
-        answer = client.request(method, address, headers={"Authorization": "Bearer größer".encode()})
-        assert answer.status_code == 401, method
-        assert "invalid_token" in answer.headers["www-authenticate"]
-
-
-def test_reads_can_be_closed(memory):
-    settings = ReportApiSettings(token="t", database_url="postgresql://none", open_reads=False)
-    with TestClient(create_app(settings, memory)) as closed:
-        assert closed.get(REPORTS).status_code == 401
-        assert closed.get(REPORTS, headers={"Authorization": "Bearer t"}).status_code == 200
 
 
 def test_latest_is_the_highest_revision_of_the_newest_minute(client, report_json):

@@ -14,9 +14,9 @@ from streamlit.testing.v1 import AppTest
 
 import dashboard_ui
 from clickpulse.reports import Report
-from clickpulse.settings import ReportApiSettings
 from dashboard_api.app import create_app
 from dashboard_api.memory import MemoryReports
+from dashboard_api.settings import ReportApiSettings
 from dashboard_ui import data
 from dashboard_ui.services import Answer
 
@@ -40,7 +40,7 @@ class FakeHealth:
 @pytest.fixture
 def repository(monkeypatch) -> MemoryReports:
     kept = MemoryReports()
-    app = create_app(ReportApiSettings(token="t", database_url="postgresql://none"), kept)
+    app = create_app(ReportApiSettings(write_token="t", database_url="postgresql://none"), kept)
     monkeypatch.setattr(data, "reports_client", lambda _: TestClient(app))
     monkeypatch.setattr(data, "HealthSource", FakeHealth)
     st.cache_resource.clear()

@@ -11,10 +11,10 @@ from fastapi.testclient import TestClient
 
 from clickpulse.errors import ConfigurationError
 from clickpulse.reports import Report
-from clickpulse.settings import ReportApiSettings
 from clickpulse.windows import MinuteWindow
 from dashboard_api.app import create_app
 from dashboard_api.memory import MemoryReports
+from dashboard_api.settings import ReportApiSettings
 from dashboard_ui.data import HealthSource, ReportSource
 from dashboard_ui.formats import NOTHING, duration, listing, number, percent, seconds, sentence
 from dashboard_ui.picker import LATEST, minute_options, picked_minute
@@ -27,7 +27,7 @@ class Recorder(httpx.BaseTransport):
     """Hands requests to the real application, or fails, and keeps the answers' statuses."""
 
     def __init__(self, repository: MemoryReports) -> None:
-        settings = ReportApiSettings(token="t", database_url="postgresql://none")
+        settings = ReportApiSettings(write_token="t", database_url="postgresql://none")
         self._app = TestClient(create_app(settings, repository))
         self.down = False
         self.statuses: list[int] = []

@@ -1,0 +1,58 @@
+"""TLS by setting: what servers show, and whom clients trust. TLS 1.2 is the oldest version that is spoken."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from clickpulse.errors import ConfigurationError
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """A server's context with its certificate, followed by those of its issuers, and the key (both PEM).
+
+    Raises:
+        ConfigurationError: they can't be read, or don't belong together.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"the certificate {certificate} with the key {key} can't be used: {error.strerror or error}; "
+            "`clickpulse certs` makes both"
+        ) from error
+    return context
+
+
+def uvicorn_options(certificate: Path | None, key: Path | None) -> dict[str, Any]:
+    """Uvicorn's settings for https; none where there is no certificate.
+
+    Raises:
+        ConfigurationError: the certificate or the key is missing or can't be used.
+    """
+    if certificate is None and key is None:
+        return {}
+    if certificate is None or key is None:
+        raise ConfigurationError("TLS needs a certificate and its key: set both …_TLS_CERT and …_TLS_KEY, or neither")
+    context = server_context(certificate, key)
+    return {"ssl_context_factory": lambda *_: context}
+
+
+def client_context(ca_file: Path | None) -> ssl.SSLContext:
+    """A client's context that trusts the authorities in `ca_file` (PEM) alone; without one, those of the system.
+
+    Raises:
+        ConfigurationError: the file can't be read or holds no certificate.
+    """
+    if ca_file is None:
+        return ssl.create_default_context()
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigurationError(
+            f"the certificate authorities in {ca_file} can't be read: {error.strerror or error}; "
+            "`clickpulse certs` makes a private authority, with ca.crt for clients"
+        ) from error
