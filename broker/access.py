@@ -58,6 +58,7 @@ def grants(kafka: KafkaSettings, sink: SinkSettings) -> dict[Principal, tuple[Gr
         "connect": (
             read_events,
             write_dead_letters,
+            Grant(group, sink.group_id, (read, describe)),
             Grant(group, CONNECT_PREFIX, (read, describe), prefix=True),
             Grant(topic, CONNECT_PREFIX, (read, write, create, describe, configs), prefix=True),
         ),

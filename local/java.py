@@ -16,6 +16,9 @@ from clickpulse.errors import ConfigurationError, TransientError
 from local.settings import cache_dir, certificate_bundle, https_proxy
 
 LOCK_FILE = Path(__file__).with_name("jars.lock")
+OPTIONAL_SETS = frozenset({"connect"})
+"""Sets of the lock file that are brought only when they are asked for."""
+
 _MAVEN_NAMESPACE = "http://ant.apache.org/ivy/maven"
 _TRUST_STORE_PASSWORD = "changeit"  # noqa: S105 - it guards public certificates; Java's own default
 _INSTALLING = Lock()
@@ -51,6 +54,12 @@ def jar_dir(set_name: str) -> Path:
     return cache_dir() / "jars" / set_name
 
 
+def fingerprint(set_name: str) -> str:
+    """Changes when an artifact of the set does."""
+    checksums = sorted(artifact.sha256 for artifact in locked_artifacts() if artifact.set_name == set_name)
+    return hashlib.sha256("".join(checksums).encode()).hexdigest()
+
+
 def locked_artifacts() -> list[Artifact]:
     """All lines of the lock file."""
     artifacts = []
@@ -63,17 +72,24 @@ def locked_artifacts() -> list[Artifact]:
     return artifacts
 
 
-def install_jars() -> None:
+def install_jars(*optional: str) -> None:
     """Bring every locked artifact that is missing, and verify its SHA-256; `TransientError` if it can't be had.
 
-    Several services ask for it at once; the first does it.
+    Several services ask for it at once; the first does it. `optional` names those of `OPTIONAL_SETS` that are wanted.
     """
     with _INSTALLING:
-        _install_missing()
+        _install_missing(OPTIONAL_SETS.difference(optional))
 
 
-def _install_missing() -> None:
-    missing = [artifact for artifact in locked_artifacts() if not artifact.path.is_file()]
+def install_sets(*sets: str) -> None:
+    """Bring just these sets of the lock file, like `install_jars`: an image has one service's jars."""
+    with _INSTALLING:
+        _install_missing(frozenset(artifact.set_name for artifact in locked_artifacts()).difference(sets))
+
+
+def _install_missing(unwanted: frozenset[str]) -> None:
+    wanted = (artifact for artifact in locked_artifacts() if artifact.set_name not in unwanted)
+    missing = [artifact for artifact in wanted if not artifact.path.is_file()]
     if not missing:
         return
     cache_dir().mkdir(parents=True, exist_ok=True)

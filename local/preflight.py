@@ -25,7 +25,7 @@ def check(settings: LocalSettings) -> None:
 def _taken_ports(settings: LocalSettings) -> Iterable[str]:
     for name, service in PORT_FIELDS.items():
         port = getattr(settings, name)
-        if not _is_free(port):
+        if not _is_free(port) and not (service == "connect" and settings.sink != "connect"):
             yield (
                 f"port {port} ({service}) is taken{_owner(port)}: stop that, set LOCAL_{name.upper()} to another, "
                 "or let `up --free-ports` choose"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
 from clickpulse.settings import ServiceSettings, home_dir
@@ -22,7 +22,7 @@ class LocalSettings(ServiceSettings):
     """Ports are TCP ports on 127.0.0.1; the first start keeps them in `stack.env`."""
 
     service = "local"
-    model_config = SettingsConfigDict(env_prefix="LOCAL_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LOCAL_", extra="ignore", frozen=True, populate_by_name=True)
 
     kafka_port: int = 9092
     kafka_controller_port: int = 9093
@@ -36,7 +36,13 @@ class LocalSettings(ServiceSettings):
     report_api_port: int = 8000
     dashboard_port: int = 8501
     sink_port: int = 9101
+    connect_port: int = 8083
 
+    sink: Literal["embedded", "connect"] = Field(
+        "embedded",
+        validation_alias=AliasChoices("SINK", "LOCAL_SINK"),
+        description="what stores events: the embedded sink, or Kafka Connect with the official ClickHouse sink",
+    )
     s3_gateway: Literal["versitygw", "rclone"] = "versitygw"
     traffic: bool = True
     traffic_rate: float = Field(20, gt=0, description="simulated events per second")
@@ -46,6 +52,9 @@ class LocalSettings(ServiceSettings):
     min_memory_mb: int = Field(4096, description="memory that has to be available before the start")
     min_disk_mb: int = Field(4096, description="free disk that has to be there before the start")
 
+
+SINK_SERVICES = {"embedded": "sink", "connect": "connect"}
+"""Setting -> the service that stores events."""
 
 PORT_FIELDS = {name: name.removesuffix("_port") for name in LocalSettings.model_fields if name.endswith("_port")}
 """Setting -> the service that binds it."""

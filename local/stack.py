@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from dotenv import dotenv_values
 
 from clickpulse.credentials import write_private
-from clickpulse.settings import creds_dir, env_dir, home_dir, stack_env_file
+from clickpulse.settings import ConnectSettings, creds_dir, env_dir, home_dir, stack_env_file
 from local.postgres import PostgresSettings
 from local.services import Stack
 from local.settings import HOST, PORT_FIELDS, LocalSettings, data_dir, log_dir, run_dir
@@ -36,8 +36,19 @@ def write_stack_env(settings: LocalSettings) -> None:
     lines = ["# Written by `clickpulse up`: the addresses of the stack that runs in this folder."]
     lines += [f"{name}={value}" for name, value in _addresses(settings).items()]
     lines.append(f"LOCAL_TRAFFIC={str(settings.traffic).lower()}")
+    lines += [f"{name}={value}" for name, value in _sink(settings).items()]
     lines.append(f"REPORT_START={known.get('REPORT_START') or datetime.now(UTC).strftime('%Y-%m-%dT%H:%M:00Z')}")
     write_private(stack_env_file(), "\n".join(lines) + "\n")
+
+
+def _sink(settings: LocalSettings) -> dict[str, object]:
+    """Which sink runs and, for Connect, where its connector comes from: later commands need not be told again."""
+    chosen: dict[str, object] = {"LOCAL_SINK": settings.sink}
+    if settings.sink == "connect":
+        connect = ConnectSettings.load()
+        source = {"CONNECT_SINK_ARCHIVE": connect.sink_archive, "CONNECT_SINK_SHA256": connect.sink_sha256}
+        chosen |= {name: value for name, value in source.items() if value is not None}
+    return chosen
 
 
 def _addresses(settings: LocalSettings) -> dict[str, object]:
@@ -54,6 +65,8 @@ def _addresses(settings: LocalSettings) -> dict[str, object]:
         "REPORT_API_PORT": settings.report_api_port,
         "REPORT_API_DATABASE_URL": database,
         "SINK_HEALTH_PORT": settings.sink_port,
+        "CONNECT_URL": f"http://{HOST}:{settings.connect_port}",
+        "CONNECT_PORT": settings.connect_port,
         "DASHBOARD_PORT": settings.dashboard_port,
         "DASHBOARD_SINK_HEALTH_URL": f"http://{HOST}:{settings.sink_port}",
         "DASHBOARD_AIRFLOW_URL": f"http://{HOST}:{settings.airflow_port}",

@@ -19,6 +19,7 @@ from local import java, preflight, s3gateway
 from local.processes import end_leftovers
 from local.selection import with_needed
 from local.services import Service, all_services
+from local.services.connect import install as install_connect
 from local.settings import LocalSettings, run_dir
 from local.stack import open_stack, write_stack_env
 from local.start_times import record_start_time
@@ -72,6 +73,9 @@ def _bring_downloads(settings: LocalSettings, progress: Progress) -> None:
     progress.step("downloads", "bringing what is missing")
     with ThreadPoolExecutor(2) as pool:
         jars = pool.submit(java.install_jars)
+        if settings.sink == "connect":
+            jars.result()
+            install_connect()
         if settings.s3_gateway == "versitygw":
             s3gateway.check_reachable()
         jars.result()

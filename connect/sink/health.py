@@ -4,22 +4,52 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Protocol
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from clickpulse.errors import ConfigurationError
-from connect.sink.status import Status
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a request is answered with."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+class Status(Protocol):
+    """What either sink tells of itself."""
+
+    registry: CollectorRegistry
+
+    def healthy(self) -> bool:
+        """Whether a restart would not help."""
+
+    def ready(self) -> bool:
+        """Whether events flow."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The health page's content."""
+
+
+Door = Callable[[str], Answer | None]
+"""Answers further paths; None for one that it does not know."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, address: tuple[str, int], status: Status) -> None:
+    def __init__(self, address: tuple[str, int], status: Status, door: Door) -> None:
         self.status = status
+        self.door = door
         super().__init__(address, _Handler)
 
 
@@ -37,6 +67,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer_json(status, good=status.ready())
         elif self.path == "/metrics":
             self._answer(HTTPStatus.OK, CONTENT_TYPE_LATEST, generate_latest(status.registry))
+        elif (answer := self.server.door(self.path)) is not None:
+            self._answer(answer.status, answer.content_type, answer.body)
         else:
             self._answer(HTTPStatus.NOT_FOUND, "text/plain", b"see /healthz, /readyz and /metrics\n")
 
@@ -44,7 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
         code = HTTPStatus.OK if good else HTTPStatus.SERVICE_UNAVAILABLE
         self._answer(code, "application/json", json.dumps(status.snapshot()).encode())
 
-    def _answer(self, code: HTTPStatus, content_type: str, body: bytes) -> None:
+    def _answer(self, code: int, content_type: str, body: bytes) -> None:
         self.send_response(code)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(body)))
@@ -56,10 +88,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serving(host: str, port: int, status: Status) -> Iterator[int]:
+def serving(host: str, port: int, status: Status, door: Door = lambda _: None) -> Iterator[int]:
     """Answer while the block runs; gives the port (a free one for 0). `ConfigurationError` if it is taken."""
     try:
-        server = _Server((host, port), status)
+        server = _Server((host, port), status, door)
     except OSError as error:
         raise ConfigurationError(f"SINK_HEALTH_PORT {port} on {host} can't be opened: {error.strerror}") from error
     thread = threading.Thread(target=server.serve_forever, name="health", daemon=True)

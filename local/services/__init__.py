@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from local.services import airflow, clickhouse, kafka, postgres, registry, reports, s3, sink, spark, traffic
+from local.services import airflow, clickhouse, connect, kafka, postgres, registry, reports, s3, sink, spark, traffic
 from local.services.base import Service, Stack
 
 __all__ = ["Service", "Stack", "all_services"]
@@ -18,7 +18,7 @@ def all_services(stack: Stack) -> list[Service]:
         *airflow.services(stack),
         *spark.services(stack),
         *registry.services(stack),
-        *sink.services(stack),
+        *(connect.services(stack) if stack.local.sink == "connect" else sink.services(stack)),
         *reports.services(stack),
         *traffic.services(stack),
     ]

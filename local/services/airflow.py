@@ -12,7 +12,7 @@ from clickpulse.credentials import write_airflow_passwords
 from clickpulse.settings import PROJECT_ROOT, creds_dir, env_dir, home_dir
 from local import probes
 from local.services.base import Service, Stack, python_module, run_step
-from local.settings import HOST, log_dir, run_dir
+from local.settings import HOST, SINK_SERVICES, log_dir, run_dir
 
 
 def environment(stack: Stack) -> dict[str, str]:
@@ -89,6 +89,6 @@ def services(stack: Stack) -> list[Service]:
             "Airflow scheduler",
             ["scheduler", "--skip-serve-logs"],
             _component(address, "scheduler"),
-            ("airflow-api", "clickhouse", "sink", "spark", "report-api"),
+            ("airflow-api", "clickhouse", SINK_SERVICES[stack.local.sink], "spark", "report-api"),
         ),
     ]

@@ -344,6 +344,7 @@ class ConnectSettings(ServiceSettings):
     java: str = Field("java", description="the Java runtime's program")
     jars: Path | None = Field(None, description="the folder with the jars of Kafka and Connect; a worker needs it")
     plugin_path: Path | None = Field(None, description="the folder with the plugins; a worker needs it")
+    converter_jars: Path | None = Field(None, description="the folder with the Avro converter's, to make the plugins")
     run_dir: Path = Field(default_factory=lambda: home_dir() / "run", description="for the rendered configuration")
     heap_mb: int = Field(512, ge=128)
     group_id: str = Field("clickpulse-connect", description="of the workers")

@@ -17,7 +17,7 @@ def test_every_line_of_the_lock_is_an_artifact_with_a_checksum() -> None:
     assert len(artifacts) == len(lines)
     assert all(len(artifact.sha256) == 64 for artifact in artifacts)
     assert len({artifact.path for artifact in artifacts}) == len(artifacts)
-    assert {artifact.set_name for artifact in artifacts} == {"kafka", "s3a", "registry"}
+    assert {artifact.set_name for artifact in artifacts} == {"kafka", "s3a", "registry", "connect"}
 
 
 def test_ivy_is_asked_for_exactly_the_locked_versions_without_transitive_ones(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""The converter's door to the Schema Registry, opened by the worker's own process.
+
+Connect dead-letters what its converter fails on, and Apicurio's converter fails at once when the registry does not
+answer: an outage would dead-letter good events, and no setting prevents it. The one answer that it waits at is 429,
+"too many requests", after which it asks again. So it asks here, gets 429 for as long as the registry does not answer,
+and the registry's own answer otherwise, a 404 for an unknown schema included. What an id stands for never changes, so
+each is asked for once.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+import httpx
+import structlog
+
+from clickpulse.errors import ConfigurationError
+from clickpulse.settings import ConnectSettings, RegistrySettings
+from connect.sink.health import Answer
+
+API = "/apis/registry/v2"
+_CONFLUENT_API = "/apis/ccompat/v7"
+_SCHEMA = re.compile(rf"{API}(/ids/contentIds/\d+(?:/references)?)")
+log = structlog.get_logger()
+
+
+_WAIT = Answer(HTTPStatus.TOO_MANY_REQUESTS, "application/json", b"{}")
+
+
+def registry_url(connect: ConnectSettings, registry: RegistrySettings) -> str:
+    """Apicurio's own API. Raises `ConfigurationError` where it does not follow from the registry's address."""
+    if connect.registry_url is not None:
+        return str(connect.registry_url).rstrip("/")
+    if urlsplit(registry.url).path.rstrip("/") != _CONFLUENT_API:
+        raise ConfigurationError(
+            f"SCHEMA_REGISTRY_URL {registry.url} is not Apicurio's {_CONFLUENT_API}: the Avro converter of Kafka "
+            f"Connect speaks Apicurio's own API, set CONNECT_REGISTRY_URL (…{API})"
+        )
+    return registry.url.rstrip("/").removesuffix(_CONFLUENT_API) + API
+
+
+class SchemaDoor:
+    """Answers several threads.
+
+    Args:
+        registry: a client on `registry_url()`.
+    """
+
+    def __init__(self, registry: httpx.Client) -> None:
+        self._registry = registry
+        self._known: dict[str, Answer] = {}
+        self._waits = False
+
+    def answer(self, path: str) -> Answer | None:
+        """None for a path that is none of this door's."""
+        matched = _SCHEMA.fullmatch(path)
+        if matched is None:
+            return None
+        return self._known.get(path) or self._ask(path, matched[1])
+
+    def _ask(self, path: str, upstream: str) -> Answer:
+        try:
+            got = self._registry.get(upstream)
+        except httpx.TransportError as error:
+            return self._wait(repr(error))
+        if got.is_server_error:
+            return self._wait(f"HTTP {got.status_code}")
+        if self._waits:
+            self._waits = False
+            log.info("resumed", source="registry")
+        answer = Answer(got.status_code, got.headers.get("Content-Type", "application/json"), got.content)
+        if got.is_success:
+            self._known[path] = answer
+        return answer
+
+    def _wait(self, reason: str) -> Answer:
+        if not self._waits:
+            self._waits = True
+            log.warning("paused", source="registry", reason=f"Schema Registry: {reason}")
+        return _WAIT
+
+    @property
+    def waits(self) -> bool:
+        """Whether the registry did not answer when it was last asked."""
+        return self._waits

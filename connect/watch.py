@@ -1,0 +1,120 @@
+"""Keeps the connector as it should be: registered with this configuration, its failed tasks restarted.
+
+Connect retries what a running task can't deliver, and never restarts a task that has failed; one fails, for instance,
+that is started while ClickHouse does not answer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import httpx
+import structlog
+
+from clickpulse.completeness import OffsetSource
+from clickpulse.errors import ConfigurationError, TransientError
+from connect.condition import Condition
+from connect.rest import ConnectorState, ConnectRest
+
+LOOK_SECONDS = 1.0
+_RESTART_SECONDS = 5.0
+_LONGEST_RESTART_SECONDS = 60.0
+_PING_SECONDS = 2.0
+_WORKER, _TASKS, _KAFKA, _STALL = "worker", "tasks", "kafka", "stall"
+log = structlog.get_logger()
+
+
+class Watch:
+    """One connector.
+
+    Args:
+        rest: the worker's REST interface.
+        config: what the connector has to be.
+        offsets: the topic's and the sink group's.
+        condition: is told what is seen.
+        clickhouse_url: to name ClickHouse as the cause of a stall.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        rest: ConnectRest,
+        config: Mapping[str, str],
+        offsets: OffsetSource,
+        condition: Condition,
+        *,
+        clickhouse_url: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._rest = rest
+        self._config = config
+        self._offsets = offsets
+        self._clickhouse_url = clickhouse_url
+        self._condition = condition
+        self._clock = clock
+        self._registered = False
+        self._restart_at = 0.0
+        self._restart_seconds = _RESTART_SECONDS
+
+    def look(self) -> None:
+        """See how it is, and mend what can be mended; a look every `LOOK_SECONDS`.
+
+        Raises:
+            ConfigurationError: Connect refuses the connector.
+        """
+        try:
+            self._mend()
+        except TransientError as error:
+            if self._registered:  # before that, the worker is starting
+                self._condition.pause(_WORKER, str(error))
+        else:
+            self._condition.resume(_WORKER)
+        self._look_at_offsets()
+
+    def _mend(self) -> None:
+        state = self._rest.state()
+        self._condition.worker(state)
+        if not self._registered or not state.registered:
+            changed = self._rest.register(self._config)
+            self._registered = True
+            log.info("registered", connector=self._rest.name, changed=changed)
+            return
+        if state.failed:
+            self._restart(state)
+        elif state.running:
+            self._restart_seconds = _RESTART_SECONDS
+            self._condition.resume(_TASKS)
+
+    def _restart(self, state: ConnectorState) -> None:
+        reason = "; ".join(f"{part.name} failed: {part.cause}" for part in state.failed)
+        self._condition.pause(_TASKS, reason)
+        if self._clock() < self._restart_at:
+            return
+        log.warning("restarting", tasks=[part.name for part in state.failed], reason=reason)
+        try:
+            self._rest.restart(only_failed=True)
+        except ConfigurationError as error:
+            raise TransientError(f"the connector vanished: {error}") from error
+        self._condition.restarted()
+        self._restart_at = self._clock() + self._restart_seconds
+        self._restart_seconds = min(2 * self._restart_seconds, _LONGEST_RESTART_SECONDS)
+
+    def _look_at_offsets(self) -> None:
+        try:
+            self._condition.offsets(self._offsets.look(0))
+        except TransientError as error:
+            self._condition.pause(_KAFKA, str(error))
+            return
+        self._condition.resume(_KAFKA)
+        if seconds := self._condition.stalled_seconds:
+            self._condition.pause(_STALL, f"events wait, and none was stored for {seconds:.0f} s{self._why()}")
+        else:
+            self._condition.resume(_STALL)
+
+    def _why(self) -> str:
+        try:
+            httpx.get(f"{self._clickhouse_url.rstrip('/')}/ping", timeout=_PING_SECONDS).raise_for_status()
+        except httpx.HTTPError as error:
+            return f": ClickHouse does not answer: {error!r}"
+        return ""
