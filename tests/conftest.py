@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from clickpulse.settings import stack_env_file
+from clickpulse.service_tests import STARTS_VARIABLE
+from clickpulse.settings import home_dir, stack_env_file
 from tests.support import run_clickpulse
 
 START_SECONDS = 900
@@ -22,9 +23,14 @@ CHROMIUM_NAMES = ("chromium", "chromium-browser", "google-chrome")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The home of a running stack: after this, `KafkaSettings.load()` and the like give its addresses.
 
-    It is started once, on free ports in a temporary folder, and taken away at the end. With
-    `CLICKPULSE_TEST_HOME` set, the stack that runs in that folder is used and left running.
+    It is started once, on free ports in a temporary folder, and taken away at the end;
+    `CLICKPULSE_TEST_SERVICES=kafka,registry` starts only these and what they need. With `CLICKPULSE_TEST_HOME` set, the
+    stack that runs in that folder is used and left running. With `CLICKPULSE_TEST_STACK=external`, as in the test
+    containers, the services run elsewhere: their addresses and credentials come from the environment as for a program.
     """
+    if os.environ.get("CLICKPULSE_TEST_STACK") == "external":
+        yield home_dir()
+        return
     given = os.environ.get("CLICKPULSE_TEST_HOME")
     home = Path(given) if given else tmp_path_factory.mktemp("stack")
     with pytest.MonkeyPatch.context() as patch:
@@ -35,7 +41,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield home
             return
         try:
-            run_clickpulse("up", "--no-traffic", "--free-ports", timeout=START_SECONDS)
+            only = [f"--only={name}" for name in os.environ.get(STARTS_VARIABLE, "").split(",") if name]
+            run_clickpulse("up", "--no-traffic", "--free-ports", *only, timeout=START_SECONDS)
             yield home
         finally:
             run_clickpulse("down", "--wipe", timeout=180)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from clickpulse.service_tests import STARTS_VARIABLE, selection_of
 from clickpulse.settings import PROJECT_ROOT
 
 _CHECKS = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",))
@@ -38,10 +40,24 @@ def run_tests(
             show_default=False,
         ),
     ] = None,
+    *,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="The tests of one service, on a stack with only what it needs (tests/services.toml)."
+        ),
+    ] = None,
 ) -> None:
-    """Run the tests: all of them, one suite, or what pytest's own arguments name."""
-    command = [sys.executable, "-m", "pytest", *pytest_arguments(arguments or [])]
-    raise typer.Exit(subprocess.call(command, cwd=PROJECT_ROOT))
+    """Run the tests: all of them, one suite, one service's, or what pytest's own arguments name."""
+    environment = dict(os.environ)
+    if service is None:
+        selection = pytest_arguments(arguments or [])
+    else:
+        chosen = selection_of(service)
+        environment[STARTS_VARIABLE] = ",".join(chosen.starts)
+        selection = [*chosen.pytest_arguments, *(arguments or [])]
+    command = [sys.executable, "-m", "pytest", *selection]
+    raise typer.Exit(subprocess.call(command, cwd=PROJECT_ROOT, env=environment))
 
 
 def pytest_arguments(arguments: list[str]) -> list[str]:
