@@ -12,13 +12,14 @@ import pyarrow.parquet as pq
 
 from clickpulse.clients import clickhouse_client, s3_client
 from clickpulse.objects import WindowObjects
-from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, S3Settings, home_dir
+from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, S3Settings, SparkSettings
 from clickpulse.windows import MinuteWindow
-from local import java
-from local.services import spark
 from local.services.base import run_step
+from spark import jvm
+from spark.submission import submission
 
 _ROWS = Path(__file__).with_name("pull_rows.sql")
+_JOB = str(PROJECT_ROOT / "spark" / "report_job.py")
 
 
 def pull_and_upload(clickhouse: ClickHouseSettings, s3: S3Settings, window: MinuteWindow) -> float:
@@ -38,14 +39,11 @@ def pull_and_upload(clickhouse: ClickHouseSettings, s3: S3Settings, window: Minu
 
 def cold_submit(environment: Mapping[str, str], log: Path, window: MinuteWindow) -> float:
     """Seconds of one `spark-submit` of the report job on objects that are there already (revision 0)."""
-    properties = home_dir() / "run" / "spark.properties"
-    command = spark.submit_command(
-        ["--properties-file", str(properties), "--conf", "spark.connect.grpc.binding.port=0"],
-        str(PROJECT_ROOT / "spark" / "report_job.py"),
-        ["--window", str(window), "--submitted"],
-    )
-    # PySpark's client leaves variables behind that would send the new process to the Connect server.
-    clean = {name: value for name, value in environment.items() if not name.startswith("SPARK_")}
-    began = time.perf_counter()
-    run_step([java.java(), *command], clean | spark.submit_environment(), log)
-    return time.perf_counter() - began
+    settings = SparkSettings.load()
+    with submission(settings, WindowObjects(window)) as job:
+        options = ["--properties-file", job.properties_file]
+        arguments = ["--window", str(window), "--submitted"]
+        command = jvm.submit_command(settings, settings.driver_memory, options, _JOB, arguments)
+        began = time.perf_counter()
+        run_step(command, {**environment, **job.environment}, log)
+        return time.perf_counter() - began

@@ -6,7 +6,8 @@
 |---|---|---|
 | `await_minute` | waits, at most for the time limit, until the sink has stored the whole minute | Kafka offsets |
 | `export` | fixes the revision's cutoff in `manifest.json`; ClickHouse writes the minute's Parquet to S3 | keys |
-| `detect` | Spark counts and compares with the recent past, and writes `report.json` | key |
+| `detect` | Spark counts and compares with the recent past, and writes `report.json`: on the Spark Connect server, \
+or by `spark-submit` where SPARK_MODE is `submit` | key |
 | `publish` | posts the report to the report API | what the API said |
 
 **A run failed.** Open the failed task's log: its last error names the service or the setting. Transient errors were
@@ -36,7 +37,7 @@ from airflow.sdk import (
     task,
 )
 
-from clickpulse.airflow.dag_settings import report_settings
+from clickpulse.airflow.dag_settings import report_settings, submits_to_spark
 
 SETTINGS = report_settings()
 
@@ -58,6 +59,8 @@ RETRIES = {
 """About six minutes: long enough for a killed service to come back by itself."""
 
 AWAIT_LIMIT = timedelta(seconds=SETTINGS.completeness_timeout_seconds + 120)
+SUBMIT_LIMIT = timedelta(minutes=5)
+"""A cluster may have to wait for free cores; a killed `spark-submit` leaves nothing behind."""
 
 
 @dag(
@@ -108,7 +111,14 @@ def minutely_report() -> None:
 
         return publish(detected)
 
-    publish(detect(export(await_minute())))
+    def submit(exported: Any) -> Any:
+        """`detect` in a JVM of its own on the cluster."""
+        from clickpulse.airflow.submit_operator import SubmitReportJob
+
+        return SubmitReportJob(task_id="detect", exported=exported, execution_timeout=SUBMIT_LIMIT).output
+
+    exported = export(await_minute())
+    publish(submit(exported) if submits_to_spark() else detect(exported))
 
 
 minutely_report()

@@ -9,6 +9,7 @@ from dotenv import dotenv_values
 
 from clickpulse.credentials import write_private
 from clickpulse.settings import ConnectSettings, creds_dir, env_dir, home_dir, stack_env_file
+from local.java import jar_dir
 from local.postgres import PostgresSettings
 from local.services import Stack
 from local.settings import HOST, PORT_FIELDS, LocalSettings, data_dir, log_dir, run_dir
@@ -61,6 +62,10 @@ def _addresses(settings: LocalSettings) -> dict[str, object]:
         "CLICKHOUSE_SERVER_PORT": settings.clickhouse_port,
         "S3_ENDPOINT": f"http://{HOST}:{settings.s3_port}",
         "SPARK_CONNECT_URL": f"sc://{HOST}:{settings.spark_port}",
+        "SPARK_CONNECT_PORT": settings.spark_port,
+        "SPARK_LOCAL_IP": HOST,
+        "SPARK_DRIVER_MEMORY": f"{settings.spark_heap_mb}m",
+        "SPARK_JARS_DIR": jar_dir("s3a"),
         "REPORT_API_URL": f"http://{HOST}:{settings.report_api_port}",
         "REPORT_API_PORT": settings.report_api_port,
         "REPORT_API_DATABASE_URL": database,

@@ -30,26 +30,28 @@ def connect_session(settings: SparkSettings, moment: datetime) -> SparkSession:
     from pyspark.errors import PySparkException
 
     name = uuid.uuid5(_SESSIONS, moment.strftime("%Y-%m-%dT%H"))
-    separator = "" if settings.remote.endswith(";") else ";" if "/;" in settings.remote else "/;"
+    separator = "" if settings.connect_url.endswith(";") else ";" if "/;" in settings.connect_url else "/;"
     try:
-        session = _create(f"{settings.remote}{separator}session_id={name}")
+        session = _create(f"{settings.connect_url}{separator}session_id={name}")
         session.version  # noqa: B018 - the first request tells whether the session can be used
     except PySparkException as error:
         if "INVALID_HANDLE.SESSION" not in str(error):
-            raise explained(error, f"Spark Connect at {settings.remote} gave no session") from error
-        session = _create(settings.remote)
+            raise explained(error, f"Spark Connect at {settings.connect_url} gave no session") from error
+        session = _create(settings.connect_url)
     return session
 
 
 def submitted_session(master: str | None) -> SparkSession:
     """A session with its own JVM: of `spark-submit` where it started this process, else on `master`."""
+    from pyspark import SparkConf, SparkContext
     from pyspark.sql import SparkSession
 
-    builder = SparkSession.builder.appName("clickpulse-report")
+    conf = SparkConf().set("spark.sql.session.timeZone", "UTC")
     if master:
-        builder = builder.master(master)
-    # small data: 200 shuffle partitions, the default, take seconds to schedule
-    return builder.config("spark.sql.shuffle.partitions", "2").config("spark.sql.session.timeZone", "UTC").getOrCreate()
+        conf = conf.setMaster(master).setAppName("clickpulse-report")
+    conf.setIfMissing("spark.sql.shuffle.partitions", "1")  # small data: 200, the default, take seconds to schedule
+    # The session's builder would go to a Connect server wherever a variable of PySpark's names one.
+    return SparkSession(SparkContext.getOrCreate(conf))
 
 
 def _create(remote: str) -> SparkSession:

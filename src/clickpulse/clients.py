@@ -103,7 +103,7 @@ def spark_session(settings: SparkSettings) -> SparkSession:
     """A session on the warm Spark Connect server."""
     from pyspark.sql import SparkSession
 
-    return SparkSession.builder.remote(settings.remote).getOrCreate()
+    return SparkSession.builder.remote(settings.connect_url).getOrCreate()
 
 
 def report_reader(settings: ReportReaderSettings, *, seconds: float = 10, connect_seconds: float = 10) -> httpx.Client:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from clickpulse.errors import ConfigurationError
-from clickpulse.settings import ReportSettings, creds_dir, env_dir, stack_env_file
+from clickpulse.settings import ReportSettings, SparkSettings, creds_dir, env_dir, stack_env_file
 
 
 def report_settings() -> ReportSettings:
@@ -19,3 +19,8 @@ def report_settings() -> ReportSettings:
             f"{env_dir() / 'report.env'}, {creds_dir() / 'report.creds'} or {stack_env_file()}"
         )
     return settings
+
+
+def submits_to_spark() -> bool:
+    """Whether the step `detect` is a `spark-submit` (SPARK_MODE)."""
+    return SparkSettings.load().mode == "submit"

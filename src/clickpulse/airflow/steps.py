@@ -70,7 +70,7 @@ def export(awaited: dict[str, Any]) -> dict[str, Any]:
 
 
 def detect(exported: dict[str, Any]) -> dict[str, Any]:
-    """Make the report with Spark and write it to S3."""
+    """Make the report on the Spark Connect server and write it to S3."""
     from clickpulse.reports import Completeness
     from spark.report_job import JobInputs, run_report_job
     from spark.session import connect_session
@@ -79,7 +79,13 @@ def detect(exported: dict[str, Any]) -> dict[str, Any]:
     spark = connect_session(SparkSettings.load(), datetime.now(UTC))
     inputs = JobInputs.in_bucket(objects, S3Settings.load().bucket)
     run_report_job(spark, objects, inputs, Completeness.model_validate(exported["completeness"]))
-    return {"report": inputs.out, "timings": exported["timings"] | {"detected_at": _now()}}
+    return detected(exported, objects)
+
+
+def detected(exported: dict[str, Any], objects: WindowObjects) -> dict[str, Any]:
+    """What `publish` needs of a report that is in S3, however it was made."""
+    report = f"s3a://{S3Settings.load().bucket}/{objects.report}"
+    return {"report": report, "timings": exported["timings"] | {"detected_at": _now()}}
 
 
 def publish(detected: dict[str, Any]) -> str:

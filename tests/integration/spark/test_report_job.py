@@ -266,7 +266,7 @@ def test_a_closed_shared_session_is_replaced(stack: Path, tmp_path: Path) -> Non
 
 
 def test_no_server_is_named(free_port: int) -> None:
-    settings = SparkSettings(remote=f"sc://127.0.0.1:{free_port}")
+    settings = SparkSettings(connect_url=f"sc://127.0.0.1:{free_port}")
     with pytest.raises(TransientError, match=rf"sc://127\.0\.0\.1:{free_port} .*Connection refused"):
         connect_session(settings, datetime.now(UTC))
 

@@ -1,0 +1,48 @@
+"""What a `spark-submit` of the report job needs: properties, variables, arguments. No secret is an argument.
+
+    SPARK_MODE=submit SPARK_MASTER=spark://spark-master:7077
+
+The driver runs where it is submitted from, in the Airflow worker, which needs a Java and the jars of S3A
+(SPARK_JARS_DIR).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from clickpulse.objects import WindowObjects
+from clickpulse.settings import S3Settings, SparkSettings
+from spark import jvm
+from spark.properties import job_properties, write_properties
+from spark.settings import SparkSecrets
+
+APPLICATION = str(Path(__file__).with_name("submit.py"))
+
+
+@dataclass(frozen=True)
+class Submission:
+    """One `spark-submit`: its properties file, its variables besides those of this process, the job's arguments."""
+
+    properties_file: str
+    environment: dict[str, str]
+    arguments: list[str]
+
+
+@contextmanager
+def submission(settings: SparkSettings, objects: WindowObjects) -> Iterator[Submission]:
+    """Write what the submission of one minute's job needs; it is deleted afterwards."""
+    with TemporaryDirectory(prefix="clickpulse-submit-") as folder:
+        properties = job_properties(settings, S3Settings.load(), SparkSecrets.load()) | {
+            "spark.app.name": f"clickpulse {objects.window} revision {objects.revision}",
+            "spark.local.dir": folder,
+            "spark.sql.warehouse.dir": f"{folder}/warehouse",
+        }
+        file = write_properties(Path(folder, "spark.properties"), properties)
+        arguments = ["--window", str(objects.window), "--revision", str(objects.revision)]
+        yield Submission(
+            str(file), jvm.environment(settings, Path(folder)), [*arguments, "--manifest", objects.manifest]
+        )
