@@ -28,10 +28,9 @@ class Resources:
         self.settings = DashboardSettings.load()
         self.first_window = MinuteWindow.containing(ReportSettings.load().start)
         self.reports = ReportSource(reports_client(ReportReaderSettings.load()), self.settings.refresh_seconds / 2)
-        addresses = {
-            "sink": f"{self.settings.sink_health_url.rstrip('/')}/healthz",
-            "airflow": f"{self.settings.airflow_url.rstrip('/')}/api/v2/monitor/health",
-        }
+        addresses = {"airflow": f"{self.settings.airflow_url.rstrip('/')}/api/v2/monitor/health"}
+        if self.settings.sink_health_url:
+            addresses["sink"] = f"{self.settings.sink_health_url.rstrip('/')}/healthz"
         self.health = HealthSource(httpx.Client(timeout=httpx.Timeout(3, connect=1)), addresses)
 
 
@@ -103,7 +102,8 @@ def _services(shared: Resources, now: datetime) -> tuple[ServiceState, ...]:
             return unknown(name)
         return sink_state(answer, now) if key == "sink" else airflow_state(answer, now)
 
-    return (state("sink", "Sink"), state("airflow", "Airflow"), api_state(live.problem, live.seconds))
+    sink = (state("sink", "Sink"),) if shared.settings.sink_health_url else ()
+    return (*sink, state("airflow", "Airflow"), api_state(live.problem, live.seconds))
 
 
 def _draw(content: Page, situation: Situation, *, dark: bool) -> None:

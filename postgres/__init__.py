@@ -1,0 +1,1 @@
+"""Postgres of the distributed profile: a user and a database for each service that keeps something there."""
