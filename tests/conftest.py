@@ -11,7 +11,7 @@ import pytest
 
 from clickpulse.service_tests import STARTS_VARIABLE
 from clickpulse.settings import home_dir, stack_env_file
-from tests.support import run_clickpulse
+from tests.support import external, run_clickpulse
 
 START_SECONDS = 900
 """The first start on a machine downloads and builds."""
@@ -28,7 +28,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     stack that runs in that folder is used and left running. With `CLICKPULSE_TEST_STACK=external`, as in the test
     containers, the services run elsewhere: their addresses and credentials come from the environment as for a program.
     """
-    if os.environ.get("CLICKPULSE_TEST_STACK") == "external":
+    if external():
         yield home_dir()
         return
     given = os.environ.get("CLICKPULSE_TEST_HOME")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -13,6 +14,11 @@ from clickpulse.settings import PROJECT_ROOT, KafkaSettings
 
 _POLL_SECONDS = 0.2
 _T = TypeVar("_T")
+
+
+def external() -> bool:
+    """Whether the services run elsewhere, as for the test containers: the tests start none of them."""
+    return os.environ.get("CLICKPULSE_TEST_STACK") == "external"
 
 
 def run_clickpulse(*arguments: str, timeout: float = 120) -> str:

@@ -1,4 +1,7 @@
-"""The embedded server as a process of its own, on a free port, with clickhouse-connect as the client."""
+"""The embedded server as a process of its own, on a free port, with clickhouse-connect as the client.
+
+Where the tests run beside services of another machine or container, `server` is the ClickHouse there.
+"""
 
 from __future__ import annotations
 
@@ -25,13 +28,51 @@ from clickhouse_connect.driver.client import Client
 
 from clickpulse.clients import clickhouse_client
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings
+from tests.support import external
 
 START_SECONDS = 30
 SCHEMA = fastavro.parse_schema(json.loads((PROJECT_ROOT / "producer/schemas/user_interaction.avsc").read_text()))
 SCHEMA_ID = 7
 
 
-class Server:
+class Deployed:
+    """A ClickHouse that runs elsewhere: address and users are those of the settings."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self.settings = settings
+
+    @property
+    def url(self) -> str:
+        return str(self.settings.url)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return dict(os.environ)
+
+    def client(self, *, reader: bool = False, **options: Any) -> Client:
+        return clickhouse_client(self.settings, reader=reader, **{"database": None, **options})
+
+    def migrate(self, **variables: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "clickhouse.migrate"],
+            cwd=PROJECT_ROOT,
+            env=self.environment | variables,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def post(self, sql: str | bytes, *, reader: bool = False, **parameters: str) -> httpx.Response:
+        settings = self.settings
+        user = settings.reader_user if reader else settings.user
+        password = settings.reader_password if reader else settings.password
+        return httpx.post(
+            self.url, params=parameters, content=sql, auth=(user, password.get_secret_value()), timeout=60
+        )
+
+
+class Server(Deployed):
     """A server process on a data folder; may be killed and started again."""
 
     def __init__(self, folder: Path, **variables: str) -> None:
@@ -40,18 +81,13 @@ class Server:
         self.variables = variables
         self.port = _free_port()
         self.process: subprocess.Popen[bytes] | None = None
-        self.settings = ClickHouseSettings.model_validate(
-            {
-                "url": f"http://127.0.0.1:{self.port}",
-                "database": "clickpulse",
-                "password": "writer's \\ password",
-                "reader_password": "reader password",
-            }
-        )
-
-    @property
-    def url(self) -> str:
-        return str(self.settings.url)
+        values = {
+            "url": f"http://127.0.0.1:{self.port}",
+            "database": "clickpulse",
+            "password": "writer's \\ password",
+            "reader_password": "reader password",
+        }
+        super().__init__(ClickHouseSettings.model_validate(values))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -103,28 +139,6 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             self.signal(signal.SIGTERM)
 
-    def client(self, *, reader: bool = False, **options: Any) -> Client:
-        return clickhouse_client(self.settings, reader=reader, **{"database": None, **options})
-
-    def migrate(self, **variables: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "clickhouse.migrate"],
-            cwd=PROJECT_ROOT,
-            env=self.environment | variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-
-    def post(self, sql: str | bytes, *, reader: bool = False, **parameters: str) -> httpx.Response:
-        settings = self.settings
-        user = settings.reader_user if reader else settings.user
-        password = settings.reader_password if reader else settings.password
-        return httpx.post(
-            self.url, params=parameters, content=sql, auth=(user, password.get_secret_value()), timeout=60
-        )
-
 
 def _free_port() -> int:
     with socket.socket() as listener:
@@ -133,7 +147,10 @@ def _free_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
+    if external():
+        yield Deployed(ClickHouseSettings.load())
+        return
     running = Server(tmp_path_factory.mktemp("clickhouse")).start()
     migrated = running.migrate()
     assert migrated.returncode == 0, migrated.stderr
@@ -158,14 +175,14 @@ def make_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def client(server: Server) -> Iterator[Client]:
+def client(server: Deployed) -> Iterator[Client]:
     connected = server.client()
     yield connected
     connected.close()
 
 
 @pytest.fixture
-def reader(server: Server) -> Iterator[Client]:
+def reader(server: Deployed) -> Iterator[Client]:
     connected = server.client(reader=True)
     yield connected
     connected.close()
@@ -198,11 +215,12 @@ class _Registry(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="session")
 def registry() -> Iterator[str]:
-    """A Schema Registry that knows one schema; gives its address."""
-    http = ThreadingHTTPServer(("127.0.0.1", 0), _Registry)
+    """A Schema Registry that knows one schema; gives its address, as ClickHouse reaches it."""
+    host = socket.gethostbyname(socket.gethostname()) if external() else "127.0.0.1"
+    http = ThreadingHTTPServer((host, 0), _Registry)
     thread = threading.Thread(target=http.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{http.server_port}"
+    yield f"http://{host}:{http.server_port}"
     http.shutdown()
     thread.join()
 
