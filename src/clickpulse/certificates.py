@@ -1,8 +1,9 @@
 """A private certificate authority, and a certificate for each server, in `creds_dir()/certs`.
 
-`ca.crt` is what clients trust, `ca.key` signs and never leaves the machine that made it. Each server has `<name>.crt`
-(certificate, then the CA's), `<name>.key` (PKCS #8) and `<name>.pem` (key, certificate and CA in one file, which Kafka
-wants). Elliptic-curve keys (P-256): every client here knows them, and a handshake costs a tenth of RSA's.
+`ca.crt` is what clients trust (`ca.p12` for Java's), `ca.key` signs and never leaves the machine that made it. Each
+server has `<name>.crt` (certificate, then the CA's), `<name>.key` (PKCS #8) and `<name>.pem` (key, certificate and CA
+in one file, which Kafka wants). Elliptic-curve keys (P-256): every client here knows them, and a handshake costs a
+tenth of RSA's.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from clickpulse.credentials import write_private
@@ -33,6 +35,9 @@ SERVERS: dict[str, tuple[str, ...]] = {
     "airflow": ("airflow-api",),
 }
 """Server -> the host names it has in the distributed profile; `localhost` and 127.0.0.1 go without saying."""
+
+TRUST_STORE_PASSWORD = b"changeit"
+"""Of `ca.p12`: Java's own default."""
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1")
 _CA_DAYS = 3650
@@ -74,6 +79,7 @@ def ensure_certificates(
         )
     certs_dir().mkdir(parents=True, exist_ok=True, mode=0o700)
     authority, new_authority = _authority(moment, renew="ca" in renew)
+    _ensure_trust_store(force=new_authority)
     return [
         _server(name, names, authority, moment, extra=hosts, force=new_authority or name in renew)
         for name, names in SERVERS.items()
@@ -103,6 +109,17 @@ def _authority(now: datetime, *, renew: bool) -> tuple[_Authority, bool]:
     write_private(key_file, _key_pem(key))
     _write_public(certificate_file, _pem(certificate, *still_trusted))
     return _Authority(certificate, key), True
+
+
+def _ensure_trust_store(*, force: bool) -> None:
+    """Keep `ca.p12`, the certificates of `ca.crt` as Java's clients want them; its password guards nothing secret."""
+    store = certs_dir() / "ca.p12"
+    if store.is_file() and not force:
+        return
+    trusted = x509.load_pem_x509_certificates((certs_dir() / "ca.crt").read_bytes())
+    entries = [pkcs12.PKCS12Certificate(one, f"ca-{number}".encode()) for number, one in enumerate(trusted)]
+    content = pkcs12.serialize_java_truststore(entries, serialization.BestAvailableEncryption(TRUST_STORE_PASSWORD))
+    _write_public(store, content)
 
 
 def _server(
@@ -194,8 +211,8 @@ def _pem(*certificates: x509.Certificate) -> str:
     return "".join(certificate.public_bytes(serialization.Encoding.PEM).decode() for certificate in certificates)
 
 
-def _write_public(file: Path, text: str) -> None:
+def _write_public(file: Path, content: str | bytes) -> None:
     part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(text)
+    part.write_bytes(content if isinstance(content, bytes) else content.encode())
     part.chmod(0o644)
     part.replace(file)
