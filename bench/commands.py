@@ -27,6 +27,9 @@ def register(app: typer.Typer) -> None:
 def bench(
     minutes: Annotated[int, typer.Option(min=1, help="Whole minutes of traffic for the freshness.")] = 10,
     rate: Annotated[float, typer.Option(min=1, help="Events per second during them.")] = 500,
+    sinks: Annotated[
+        bool, typer.Option("--sinks", help="Compare the embedded sink with Kafka Connect instead; takes 10 minutes.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
 ) -> None:
@@ -35,7 +38,7 @@ def bench(
 
     import stamina.instrumentation
 
-    from bench import freshness, machine, sizes, stages, throughput, upkeep
+    from bench import machine
     from clickpulse.logs import configure_logging
 
     configure_logging("bench", level=logging.WARNING)
@@ -43,11 +46,7 @@ def bench(
     _require_healthy()
     figures: list[Figure] = []
     with _without_simulated_traffic():
-        figures += freshness.measure(rate, minutes, _say)
-        figures += upkeep.measure()
-        figures += throughput.measure(_say)
-        figures += stages.measure(_say)
-        figures += sizes.measure(_say)
+        figures += _both_sinks() if sinks else _whole_stack(rate, minutes)
     document = {"machine": machine.describe(), "figures": [asdict(figure) for figure in figures]}
     if out is not None:
         out.write_text(json.dumps(document, indent=2) + "\n")
@@ -55,6 +54,24 @@ def bench(
         typer.echo(json.dumps(document, indent=2))
     else:
         _print(document["machine"], figures)
+
+
+def _both_sinks() -> list[Figure]:
+    from bench import sinks
+
+    return sinks.measure(_say)
+
+
+def _whole_stack(rate: float, minutes: int) -> list[Figure]:
+    from bench import freshness, sizes, stages, throughput, upkeep
+
+    return [
+        *freshness.measure(rate, minutes, _say),
+        *upkeep.measure(),
+        *throughput.measure(_say),
+        *stages.measure(_say),
+        *sizes.measure(_say),
+    ]
 
 
 def _say(text: str) -> None:

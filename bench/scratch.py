@@ -39,7 +39,7 @@ class Scratch:
 
     def drain(self, rows: int) -> list[tuple[float, int]]:
         """Run a sink until `rows` rows are stored; returns what was seen: seconds (of a clock) and rows stored."""
-        port = _free_port()
+        port = free_port()
         environment = self.environment | {"SINK_HEALTH_PORT": str(port)}
         with (self.folder / "sink.log").open("w") as log:
             sink = subprocess.Popen(python_module("connect.sink"), env=environment, cwd=PROJECT_ROOT, stderr=log)
@@ -75,7 +75,8 @@ def _rows_stored(url: str, sink: subprocess.Popen[bytes]) -> int:
     raise AssertionError("the loop above returns or raises")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A TCP port on the loopback interface that nothing listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
@@ -87,7 +88,10 @@ def scratch() -> Iterator[Scratch]:
     name = f"bench_{uuid.uuid4().hex[:8]}"
     kafka = KafkaSettings.load_for("admin", topic=name, dead_letter_topic=f"{name}_dead_letters")
     clickhouse = ClickHouseSettings.load(database=name)
+    user, password = kafka.login()  # the sink's own user may use the stack's topics, not these
     environment = os.environ | {
+        "KAFKA_SASL_USERNAME": user,
+        "KAFKA_SASL_PASSWORD": password,
         "KAFKA_TOPIC": kafka.topic,
         "KAFKA_DEAD_LETTER_TOPIC": kafka.dead_letter_topic,
         "CLICKHOUSE_DATABASE": name,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from http import HTTPStatus
+from typing import Self
 from urllib.parse import urlsplit
 
 import httpx
@@ -22,6 +23,7 @@ from connect.sink.health import Answer
 
 API = "/apis/registry/v2"
 _CONFLUENT_API = "/apis/ccompat/v7"
+_SECONDS = 5
 _SCHEMA = re.compile(rf"{API}(/ids/contentIds/\d+(?:/references)?)")
 log = structlog.get_logger()
 
@@ -45,13 +47,19 @@ class SchemaDoor:
     """Answers several threads.
 
     Args:
-        registry: a client on `registry_url()`.
+        url: see `registry_url`.
     """
 
-    def __init__(self, registry: httpx.Client) -> None:
-        self._registry = registry
+    def __init__(self, url: str, transport: httpx.BaseTransport | None = None) -> None:
+        self._registry = httpx.Client(base_url=url, timeout=_SECONDS, trust_env=False, transport=transport)
         self._known: dict[str, Answer] = {}
         self._waits = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._registry.close()
 
     def answer(self, path: str) -> Answer | None:
         """None for a path that is none of this door's."""

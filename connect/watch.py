@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 
-import httpx
 import structlog
 
 from clickpulse.completeness import OffsetSource
@@ -20,7 +19,6 @@ from connect.rest import ConnectorState, ConnectRest
 LOOK_SECONDS = 1.0
 _RESTART_SECONDS = 5.0
 _LONGEST_RESTART_SECONDS = 60.0
-_PING_SECONDS = 2.0
 _WORKER, _TASKS, _KAFKA, _STALL = "worker", "tasks", "kafka", "stall"
 log = structlog.get_logger()
 
@@ -33,7 +31,7 @@ class Watch:
         config: what the connector has to be.
         offsets: the topic's and the sink group's.
         condition: is told what is seen.
-        clickhouse_url: to name ClickHouse as the cause of a stall.
+        why_stalled: names the cause of a stall; empty if it finds none.
         clock: monotonic seconds.
     """
 
@@ -44,13 +42,13 @@ class Watch:
         offsets: OffsetSource,
         condition: Condition,
         *,
-        clickhouse_url: str,
+        why_stalled: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._rest = rest
         self._config = config
         self._offsets = offsets
-        self._clickhouse_url = clickhouse_url
+        self._why_stalled = why_stalled
         self._condition = condition
         self._clock = clock
         self._registered = False
@@ -108,13 +106,7 @@ class Watch:
             return
         self._condition.resume(_KAFKA)
         if seconds := self._condition.stalled_seconds:
-            self._condition.pause(_STALL, f"events wait, and none was stored for {seconds:.0f} s{self._why()}")
+            reasons = [f"events wait, and none was stored for {seconds:.0f} s", self._why_stalled()]
+            self._condition.pause(_STALL, ": ".join(filter(None, reasons)))
         else:
             self._condition.resume(_STALL)
-
-    def _why(self) -> str:
-        try:
-            httpx.get(f"{self._clickhouse_url.rstrip('/')}/ping", timeout=_PING_SECONDS).raise_for_status()
-        except httpx.HTTPError as error:
-            return f": ClickHouse does not answer: {error!r}"
-        return ""

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -33,7 +34,14 @@ from connect.worker_properties import worker_properties
 
 LOGGING = Path(__file__).with_name("log4j2.yaml")
 STOP_SECONDS = 20
+_PING_SECONDS = 2
 _PR_SET_PDEATHSIG = 1
+_JVM = (
+    "-XX:+UseSerialGC",
+    "-XX:+IgnoreUnrecognizedVMOptions",
+    "--sun-misc-unsafe-memory-access=allow",  # of the drivers' compression; newer Java warns of it
+    "--enable-native-access=ALL-UNNAMED",
+)
 log = structlog.get_logger()
 
 
@@ -64,13 +72,13 @@ def _run(stop: threading.Event) -> bool:
     jvm = _start(connect, kafka)  # before any thread, see there
     try:
         with (
-            httpx.Client(base_url=registry_url(connect, registry), timeout=5) as http,
-            health.serving(sink.health_host, sink.health_port, condition, SchemaDoor(http).answer),
+            SchemaDoor(registry_url(connect, registry)) as door,
+            health.serving(sink.health_host, sink.health_port, condition, door.answer),
             ConnectRest(f"http://{connect.host}:{connect.port}", connect.connector_name) as rest,
         ):
             config = connector_config(connect, kafka, clickhouse, sink)
             offsets = kafka_offsets(kafka, sink)
-            watch = Watch(rest, config, offsets, condition, clickhouse_url=str(clickhouse.url))
+            watch = Watch(rest, config, offsets, condition, why_stalled=partial(_why_stalled, door, clickhouse))
             while jvm.poll() is None and not stop.wait(LOOK_SECONDS):
                 watch.look()
             return jvm.poll() is not None and not stop.is_set()
@@ -85,7 +93,7 @@ def _start(connect: ConnectSettings, kafka: KafkaSettings) -> subprocess.Popen[b
     file = connect.run_dir / "connect-worker.properties"
     properties = worker_properties(connect, kafka)
     write_private(file, "".join(f"{name}={value}\n" for name, value in properties.items()))
-    command = [connect.java, f"-Xmx{connect.heap_mb}m", "-XX:+UseSerialGC", f"-Dlog4j2.configurationFile={LOGGING}"]
+    command = [connect.java, f"-Xmx{connect.heap_mb}m", *_JVM, f"-Dlog4j2.configurationFile={LOGGING}"]
     command += ["-cp", f"{connect.jars}/*", "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
     libc = ctypes.CDLL(None)
     return subprocess.Popen(
@@ -94,6 +102,17 @@ def _start(connect: ConnectSettings, kafka: KafkaSettings) -> subprocess.Popen[b
         preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
         start_new_session=True,  # a Ctrl-C is for this process, which ends the other in order
     )
+
+
+def _why_stalled(door: SchemaDoor, clickhouse: ClickHouseSettings) -> str:
+    """What the sink needs and does not answer; empty if all of it does."""
+    if door.waits:
+        return "the Schema Registry does not answer"
+    try:
+        httpx.get(f"{clickhouse.url}ping", timeout=_PING_SECONDS, trust_env=False).raise_for_status()
+    except httpx.HTTPError as error:
+        return f"ClickHouse does not answer: {error!r}"
+    return ""
 
 
 def _end(jvm: subprocess.Popen[bytes]) -> None:
