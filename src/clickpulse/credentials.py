@@ -39,7 +39,7 @@ CREDENTIALS: dict[str, dict[str, Callable[[], str]]] = {
     "postgres": {"POSTGRES_PASSWORD": _password},
     # Users of the distributed profile's Postgres, each with a database of its own.
     **{f"postgres_{owner}": {"POSTGRES_USER_PASSWORD": _password} for owner in ("airflow", "reports")},
-    "redis": {"REDIS_PASSWORD": _password},
+    **{f"redis_{user}": {"REDIS_PASSWORD": _password} for user in ("airflow", "reports")},
     "spark": {"SPARK_AUTHENTICATE_SECRET": _password},
     "grafana": {"GRAFANA_ADMIN_PASSWORD": _password},
     "kafka_ui": {"KAFKA_UI_PASSWORD": _password},

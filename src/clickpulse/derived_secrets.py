@@ -20,7 +20,11 @@ from clickpulse.settings import creds_dir, tokens_of
 DATABASE_OWNERS = ("airflow", "reports")
 """Postgres' users, each with the database of its name."""
 
-REDIS_USER = "clickpulse"
+REDIS_USERS = {
+    "airflow": "~* &* +@all -@admin -flushall -flushdb",
+    "reports": "~clickpulse:limits* -@all +@read +@write +@scripting +@connection -@dangerous",
+}
+"""Redis' users and what they may do: Celery's queue is Airflow's, and the report API only counts requests."""
 
 
 def raw_dir() -> Path:
@@ -44,17 +48,17 @@ def derive_files() -> list[Path]:
 
 
 def _contents() -> dict[str, str]:
-    clickhouse, redis, reports = _read("clickhouse"), _read("redis"), _read("report_api")
-    redis_password = _value(redis, "REDIS_PASSWORD")
+    clickhouse, reports = _read("clickhouse"), _read("report_api")
+    redis = {user: _value(_read(f"redis_{user}"), "REDIS_PASSWORD") for user in REDIS_USERS}
     return {
         # The official Postgres and Grafana images read a password from a file that has nothing else in it.
         "POSTGRES_PASSWORD": _value(_read("postgres"), "POSTGRES_PASSWORD"),
         "GRAFANA_ADMIN_PASSWORD": _value(_read("grafana"), "GRAFANA_ADMIN_PASSWORD"),
         **{f"pgpass_{owner}": _pgpass(owner) for owner in DATABASE_OWNERS},
-        "redis_users.acl": _redis_users(redis_password),
+        "redis_users.acl": _redis_users(redis),
         # The report API's own, with the Redis that its replicas count requests in.
         "report_api.creds": "".join(f"{name}={value}\n" for name, value in reports.items())
-        + f"REPORT_API_REDIS_URL=redis://{REDIS_USER}:{redis_password}@redis:6379/1\n",
+        + f"REPORT_API_REDIS_URL=redis://reports:{redis['reports']}@redis:6379/0\n",
         "REPORT_API_READ_TOKEN": tokens_of(SecretStr(_value(reports, "REPORT_API_READ_TOKEN")))[0],
         "kafka_ui.yml": _kafka_ui(_read("kafka_viewer"), _value(_read("kafka_ui"), "KAFKA_UI_PASSWORD")),
         "clickhouse_users.xml": _clickhouse_users(
@@ -72,9 +76,10 @@ def _pgpass(owner: str) -> str:
     return f"*:*:*:{owner}:{password}\n"
 
 
-def _redis_users(password: str) -> str:
+def _redis_users(passwords: Mapping[str, str]) -> str:
     """Without a login one can only ask whether Redis is there; nobody can change its configuration."""
-    return f"user default on nopass -@all +ping\nuser {REDIS_USER} on #{_sha256(password)} ~* &* +@all -@admin\n"
+    users = (f"user {user} on #{_sha256(password)} {REDIS_USERS[user]}\n" for user, password in passwords.items())
+    return "user default on nopass -@all +ping\n" + "".join(users)
 
 
 def _clickhouse_users(passwords: Mapping[str, str]) -> str:

@@ -1,8 +1,8 @@
 """`python -m clickpulse.airflow.launch scheduler`: become an Airflow process of the distributed profile.
 
-Airflow takes all its settings from the environment. The committed ones (`env/airflow.env`) and the secrets
-(`airflow.creds`, `redis.creds`) are put there by this process just before it becomes Airflow, so that no container's
-definition holds a secret. What the environment has already wins.
+Airflow takes all its settings from the environment. The committed ones (`env/airflow.env` and, before it,
+`env/airflow_celery.env`) and the secrets (`airflow.creds`, `redis_airflow.creds`) are put there by this process just
+before it becomes Airflow, so that no container's definition holds a secret. What the environment has already wins.
 
     python -m clickpulse.airflow.launch setup          # REPORT_START, once; then the tables. Repeatable.
     python -m clickpulse.airflow.launch api-server …   # any command of `airflow`
@@ -31,14 +31,14 @@ _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 
 
 class RedisSettings(ServiceSettings):
-    """Celery's queue."""
+    """Celery's queue; the password is in `redis_airflow.creds`."""
 
-    service = "redis"
+    service = "redis_airflow"
     model_config = SettingsConfigDict(env_prefix="REDIS_", extra="ignore", frozen=True)
 
     host: str = "127.0.0.1"
     port: int = 6379
-    user: str = "clickpulse"
+    user: str = "airflow"
     password: SecretStr
 
     def url(self, database: int) -> str:
@@ -50,10 +50,11 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """Airflow's settings, from the files and the environment.
 
     Raises:
-        ConfigurationError: `redis.creds` is missing.
+        ConfigurationError: `redis_airflow.creds` is missing.
     """
-    files = dotenv_values(env_dir() / "airflow.env") | dotenv_values(creds_dir() / "airflow.creds")
-    named = {name: value for name, value in files.items() if value is not None and name not in _NOT_AIRFLOWS}
+    files = (env_dir() / "airflow.env", env_dir() / "airflow_celery.env", creds_dir() / "airflow.creds")
+    read = [item for file in files for item in dotenv_values(file).items()]
+    named = {name: value for name, value in read if value is not None and name not in _NOT_AIRFLOWS}
     return named | {"AIRFLOW__CELERY__BROKER_URL": RedisSettings.load().url(0)} | dict(inherited)
 
 
