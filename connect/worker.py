@@ -24,6 +24,7 @@ from clickpulse.credentials import write_private
 from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.logs import configure_logging
 from clickpulse.settings import ClickHouseSettings, ConnectSettings, KafkaSettings, RegistrySettings, SinkSettings
+from clickpulse.tls import client_context, java_trust_options
 from connect.condition import Condition
 from connect.connector import connector_config
 from connect.rest import ConnectRest
@@ -69,7 +70,7 @@ def _run(stop: threading.Event) -> bool:
         SinkSettings.load(),
     )  # fmt: skip
     condition = Condition()
-    jvm = _start(connect, kafka)  # before any thread, see there
+    jvm = _start(connect, kafka, java_trust_options(clickhouse.ca_file))  # before any thread, see there
     try:
         with (
             SchemaDoor(registry_url(connect, registry)) as door,
@@ -86,7 +87,7 @@ def _run(stop: threading.Event) -> bool:
         _end(jvm)
 
 
-def _start(connect: ConnectSettings, kafka: KafkaSettings) -> subprocess.Popen[bytes]:
+def _start(connect: ConnectSettings, kafka: KafkaSettings, trust: list[str]) -> subprocess.Popen[bytes]:
     if connect.jars is None:
         raise ConfigurationError("CONNECT_JARS: a worker needs the folder with the jars of Kafka and Connect")
     connect.run_dir.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def _start(connect: ConnectSettings, kafka: KafkaSettings) -> subprocess.Popen[b
     properties = worker_properties(connect, kafka)
     write_private(file, "".join(f"{name}={value}\n" for name, value in properties.items()))
     command = [connect.java, f"-Xmx{connect.heap_mb}m", *_JVM, f"-Dlog4j2.configurationFile={LOGGING}"]
-    command += ["-cp", f"{connect.jars}/*", "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
+    command += [*trust, "-cp", f"{connect.jars}/*", "org.apache.kafka.connect.cli.ConnectDistributed", str(file)]
     libc = ctypes.CDLL(None)
     return subprocess.Popen(
         command,
@@ -109,7 +110,8 @@ def _why_stalled(door: SchemaDoor, clickhouse: ClickHouseSettings) -> str:
     if door.waits:
         return "the Schema Registry does not answer"
     try:
-        httpx.get(f"{clickhouse.url}ping", timeout=_PING_SECONDS, trust_env=False).raise_for_status()
+        verify = client_context(clickhouse.ca_file)
+        httpx.get(f"{clickhouse.url}ping", timeout=_PING_SECONDS, trust_env=False, verify=verify).raise_for_status()
     except httpx.HTTPError as error:
         return f"ClickHouse does not answer: {error!r}"
     return ""

@@ -116,6 +116,7 @@ class RateLimits:
 def _redis(settings: ReportApiSettings) -> MovingWindowRateLimiter | None:
     if settings.redis_url is None:
         return None
+    password = {"password": settings.redis_password.get_secret_value()} if settings.redis_password else {}
     try:
         storage = storage_from_string(
             settings.redis_url.get_secret_value(),
@@ -123,9 +124,10 @@ def _redis(settings: ReportApiSettings) -> MovingWindowRateLimiter | None:
             key_prefix="clickpulse:limits",
             socket_timeout=_REDIS_ANSWER_SECONDS,
             socket_connect_timeout=_REDIS_ANSWER_SECONDS,
+            **password,
         )
     except (UnknownStorageError, ValueError):
         raise ConfigurationError(
-            "REPORT_API_REDIS_URL is no address of a Redis: write it as redis://:password@host:6379/0"
+            "REPORT_API_REDIS_URL is no address of a Redis: write it as redis://host:6379/0"
         ) from None
     return MovingWindowRateLimiter(storage)

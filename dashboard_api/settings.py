@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any, Self
 
-from pydantic import AnyHttpUrl, Field, SecretStr, field_validator
+from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
 from clickpulse.settings import ServiceSettings, tokens_of
@@ -17,7 +18,7 @@ class ReportApiSettings(ServiceSettings):
     """
 
     service = "report_api"
-    model_config = SettingsConfigDict(env_prefix="REPORT_API_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="REPORT_API_", extra="ignore", frozen=True, populate_by_name=True)
 
     url: AnyHttpUrl = AnyHttpUrl("http://127.0.0.1:8000")
     host: str = "127.0.0.1"
@@ -34,7 +35,12 @@ class ReportApiSettings(ServiceSettings):
     reads_per_minute: int = Field(600, ge=1, description="of each token, or client address where there is none")
     writes_per_minute: int = Field(300, ge=1)
     redis_url: SecretStr | None = Field(
-        None, description="redis://[:password@]host:port/number: where replicas count together; memory where not set"
+        None, description="redis://[user@]host:port/number: where replicas count together; memory where not set"
+    )
+    redis_password: SecretStr | None = Field(
+        None,
+        validation_alias=AliasChoices("REPORT_API_REDIS_PASSWORD", "REDIS_PASSWORD"),
+        description="where it is not in the URL; in redis_reports.creds",
     )
     trusted_proxies: str = Field(
         "", description="addresses or networks, separated by commas, whose X-Forwarded-For is believed"
@@ -43,6 +49,11 @@ class ReportApiSettings(ServiceSettings):
 
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     pool_size: int = 8
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the settings, with those of Redis."""
+        return cls._read(("redis_reports", cls.service), overrides)
 
     @field_validator("write_token", "read_token", "admin_token")
     @classmethod

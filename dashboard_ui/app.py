@@ -9,13 +9,15 @@ import httpx
 import streamlit as st
 
 from clickpulse.errors import ConfigurationError
-from clickpulse.settings import DashboardSettings, ReportReaderSettings, ReportSettings
+from clickpulse.settings import ReportReaderSettings, ReportSettings
 from clickpulse.windows import MinuteWindow
-from dashboard_ui import render
+from dashboard_ui import gate, render
 from dashboard_ui.charts import chart, legend
 from dashboard_ui.data import HealthSource, ReportSource, reports_client
+from dashboard_ui.login import Standing
 from dashboard_ui.picker import minute_options, picked_minute
 from dashboard_ui.services import Answer, ServiceState, airflow_state, api_state, sink_state, unknown
+from dashboard_ui.settings import PageSettings
 from dashboard_ui.view import Page, Situation, age_line, page, shown_report
 
 ICON = str(Path(__file__).parent / "icon.svg")
@@ -25,7 +27,8 @@ class Resources:
     """What all open pages share."""
 
     def __init__(self) -> None:
-        self.settings = DashboardSettings.load()
+        self.settings = PageSettings.load()
+        self.settings.check()
         self.first_window = MinuteWindow.containing(ReportSettings.load().start)
         self.reports = ReportSource(reports_client(ReportReaderSettings.load()), self.settings.refresh_seconds / 2)
         addresses = {"airflow": f"{self.settings.airflow_url.rstrip('/')}/api/v2/monitor/health"}
@@ -41,7 +44,7 @@ def resources() -> Resources:
 
 
 def main() -> None:
-    """Lay out the page; the fragment then refreshes itself."""
+    """Lay out the page for those who may see it; the fragment then refreshes itself."""
     st.set_page_config(page_title="Clickpulse", page_icon=ICON, layout="wide")
     st.html(f"<style>{render.STYLES}</style>")
     try:
@@ -49,6 +52,11 @@ def main() -> None:
     except ConfigurationError as error:
         st.error(f"The page can't start: {error}", icon=":material/error:")
         st.stop()
+    who = gate.visitor(shared.settings, datetime.now(UTC))
+    if who.standing is not Standing.ADMITTED:
+        gate.show_closed(who)
+        st.stop()
+    gate.show_signed_in(who)
     st.fragment(run_every=shared.settings.refresh_seconds)(refreshed)(shared)
 
 
@@ -56,6 +64,8 @@ def refreshed(shared: Resources) -> None:
     """What is drawn anew every few seconds; what did not change is not sent to the browser again."""
     dark = st.context.theme.type == "dark"
     now = datetime.now(UTC)
+    if gate.visitor(shared.settings, now).standing is not Standing.ADMITTED:
+        st.rerun()  # a page may stay open longer than its login lasts
     live = shared.reports.hour()
     title, control = st.columns([3, 1], vertical_alignment="center")
     picked = _pick(control, minute_options(live, st.session_state.get("minute")), now)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 
+from clickpulse.tls import client_context
 from local.settings import HOST
 
 PROBE_SECONDS = 2.0
@@ -15,12 +17,12 @@ Probe = Callable[[], str | None]
 """Returns None when the service is ready, else what is wrong."""
 
 
-def http(url: str, *, accept: Callable[[httpx.Response], bool] | None = None) -> Probe:
-    """Ready when `url` answers with 2xx (and `accept`, if given, agrees)."""
+def http(url: str, *, accept: Callable[[httpx.Response], bool] | None = None, ca_file: Path | None = None) -> Probe:
+    """Ready when `url` answers with 2xx (and `accept`, if given, agrees), over TLS trusting `ca_file`."""
 
     def probe() -> str | None:
         try:
-            answer = httpx.get(url, timeout=PROBE_SECONDS, trust_env=False)
+            answer = httpx.get(url, timeout=PROBE_SECONDS, trust_env=False, verify=client_context(ca_file))
         except httpx.HTTPError as error:
             return f"{url}: {type(error).__name__}"
         if not answer.is_success:

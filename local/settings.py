@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, Field
 from pydantic_settings import SettingsConfigDict
 
-from clickpulse.settings import ServiceSettings, home_dir
+from clickpulse.settings import ServiceSettings, certs_dir, home_dir
 
 _SYSTEM_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem")
 
@@ -43,6 +43,7 @@ class LocalSettings(ServiceSettings):
         validation_alias=AliasChoices("SINK", "LOCAL_SINK"),
         description="what stores events: the embedded sink, or Kafka Connect with the official ClickHouse sink",
     )
+    tls: bool = Field(False, description="https for the report API, the page, ClickHouse and S3, with the private CA")
     s3_gateway: Literal["versitygw", "rclone"] = "versitygw"
     traffic: bool = True
     traffic_rate: float = Field(20, gt=0, description="simulated events per second")
@@ -51,6 +52,15 @@ class LocalSettings(ServiceSettings):
     spark_heap_mb: int = 768
     min_memory_mb: int = Field(4096, description="memory that has to be available before the start")
     min_disk_mb: int = Field(4096, description="free disk that has to be there before the start")
+
+    @property
+    def scheme(self) -> str:
+        return "https" if self.tls else "http"
+
+    @property
+    def ca_file(self) -> Path | None:
+        """Whom clients trust where `tls` is on."""
+        return certs_dir() / "ca.crt" if self.tls else None
 
 
 SINK_SERVICES = {"embedded": "sink", "connect": "connect"}

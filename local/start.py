@@ -11,9 +11,11 @@ from contextlib import contextmanager
 from threading import Event, Lock
 from typing import Protocol
 
+from dotenv import dotenv_values
+
 from clickpulse.certificates import ensure_certificates
 from clickpulse.credentials import generate_credentials
-from clickpulse.errors import ClickpulseError
+from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.settings import PROJECT_ROOT, home_dir, stack_env_file
 from local import java, preflight, s3gateway
 from local.processes import end_leftovers
@@ -58,6 +60,7 @@ def start_stack(
                 settings = LocalSettings.load(traffic=settings.traffic, **preflight.free_ports())
             preflight.check(settings)
             _bring_downloads(settings, progress)
+        _check_unchanged(settings, running=not from_nothing)
         generate_credentials()
         ensure_certificates()
         write_stack_env(settings)
@@ -66,6 +69,17 @@ def start_stack(
         _Starter(supervisor, services, progress).run()
         if from_nothing:
             record_start_time(time.monotonic() - began)
+
+
+def _check_unchanged(settings: LocalSettings, *, running: bool) -> None:
+    """Services that run go on with the addresses that they started with."""
+    if running and stack_env_file().is_file():
+        known = (dotenv_values(stack_env_file()).get("LOCAL_TLS") or "false") == "true"
+        if known != settings.tls:
+            raise ConfigurationError(
+                f"LOCAL_TLS is {str(settings.tls).lower()} and the stack runs with the opposite: run "
+                "`clickpulse down` first, or leave it as it is"
+            )
 
 
 def _bring_downloads(settings: LocalSettings, progress: Progress) -> None:

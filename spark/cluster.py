@@ -20,6 +20,7 @@ import typer
 
 from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.settings import S3Settings, SparkSettings
+from clickpulse.tls import java_trust_options
 from spark import jvm
 from spark.properties import connect_properties, daemon_properties, job_properties, write_properties
 from spark.settings import SparkClusterSettings, SparkSecrets
@@ -43,8 +44,11 @@ def command(role: Role, settings: SparkSettings, cluster: SparkClusterSettings) 
         ConfigurationError: a worker without a standalone master, or a setting that is missing.
     """
     secrets = SparkSecrets.load()
+    trust: list[str] = []
     if role is Role.CONNECT:
-        properties = job_properties(settings, S3Settings.load(), secrets) | connect_properties(cluster)
+        s3 = S3Settings.load()
+        properties = job_properties(settings, s3, secrets) | connect_properties(cluster)
+        trust = java_trust_options(s3.ca_file)
     else:
         properties = daemon_properties(settings, cluster, secrets)
     file = str(write_properties(cluster.run_dir / f"{role}.properties", properties))
@@ -59,7 +63,7 @@ def command(role: Role, settings: SparkSettings, cluster: SparkClusterSettings) 
             return _daemon(settings, cluster, "history.HistoryServer", ["--properties-file", file])
         case Role.CONNECT:
             options = ["--properties-file", file, "--class", _CONNECT_SERVER]
-            return jvm.submit_command(settings, settings.driver_memory, options, "spark-internal", [])
+            return jvm.submit_command(settings, settings.driver_memory, options, "spark-internal", [], trust=trust)
 
 
 def _worker(settings: SparkSettings, cluster: SparkClusterSettings) -> list[str]:

@@ -12,6 +12,7 @@ import os
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -84,18 +85,27 @@ def extra_classpath(settings: SparkSettings) -> str | None:
     return f"{settings.jars_dir}/*" if settings.jars_dir else None
 
 
-def command(settings: SparkSettings, heap: str, main_class: str, arguments: list[str]) -> list[str]:
-    """Run `main_class` of Spark in a JVM with `heap`, such as `512m`."""
+def command(
+    settings: SparkSettings, heap: str, main_class: str, arguments: list[str], *, trust: Sequence[str] = ()
+) -> list[str]:
+    """Run `main_class` of Spark in a JVM with `heap`, such as `512m`; `trust` is of `java_trust_options`."""
     classpath = ":".join(filter(None, (f"{spark_home()}/jars/*", extra_classpath(settings))))
-    options = [f"-Xmx{heap}", *jvm_options(), "-cp", classpath]
+    options = [f"-Xmx{heap}", *jvm_options(), *trust, "-cp", classpath]
     return [str(java(settings)), *options, main_class, *arguments]
 
 
 def submit_command(
-    settings: SparkSettings, heap: str, options: list[str], application: str, arguments: list[str]
+    settings: SparkSettings,
+    heap: str,
+    options: list[str],
+    application: str,
+    arguments: list[str],
+    *,
+    trust: Sequence[str] = (),
 ) -> list[str]:
     """What `spark-submit` does, without its script."""
-    return command(settings, heap, "org.apache.spark.deploy.SparkSubmit", [*options, application, *arguments])
+    submit = "org.apache.spark.deploy.SparkSubmit"
+    return command(settings, heap, submit, [*options, application, *arguments], trust=trust)
 
 
 def _scala_version() -> str:

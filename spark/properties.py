@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from clickpulse.settings import S3Settings, SparkSettings
+from clickpulse.tls import java_trust_options
 from spark.settings import SparkClusterSettings, SparkSecrets
 
 
@@ -74,7 +75,14 @@ def s3_properties(s3: S3Settings) -> dict[str, object]:
         "spark.hadoop.fs.s3a.access.key": s3.access_key,
         "spark.hadoop.fs.s3a.secret.key": s3.secret_key.get_secret_value(),
         "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
+        **_trust(s3),
     }
+
+
+def _trust(s3: S3Settings) -> dict[str, object]:
+    """Whom the JVMs trust, where S3's certificate is of a private authority; the file is at the same path for all."""
+    options = " ".join(java_trust_options(s3.ca_file))
+    return {f"spark.{part}.extraJavaOptions": options for part in ("driver", "executor")} if options else {}
 
 
 def event_log(settings: SparkSettings) -> dict[str, object]:

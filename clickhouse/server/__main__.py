@@ -16,6 +16,7 @@ from clickhouse.server.engine import Engine
 from clickpulse.errors import ConfigurationError
 from clickpulse.logs import configure_logging
 from clickpulse.settings import ClickHouseServerSettings, ClickHouseSettings
+from clickpulse.tls import uvicorn_options
 
 _SHUTDOWN_SECONDS = 20
 _KEEP_ALIVE_SECONDS = 30
@@ -28,6 +29,7 @@ def main() -> int:
     try:
         settings = ClickHouseServerSettings.load()
         users = Users(ClickHouseSettings.load())
+        tls = uvicorn_options(settings.tls_cert, settings.tls_key)
         engine = Engine.open(settings)
     except ConfigurationError as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
@@ -45,9 +47,11 @@ def main() -> int:
             server_header=False,
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+            **tls,
         )
     )
-    log.info("starting", address=f"{settings.host}:{settings.port}", version=engine.version, pid=os.getpid())
+    scheme = "https" if tls else "http"
+    log.info("starting", address=f"{scheme}://{settings.host}:{settings.port}", version=engine.version, pid=os.getpid())
     # uvicorn raises the signal that it was stopped by once more when it is done: a clean end is status 0.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)

@@ -19,6 +19,7 @@ from clickhouse.server.errors import QueryError
 from clickhouse.sql_text import literal
 from clickpulse.errors import ConfigurationError
 from clickpulse.settings import ClickHouseServerSettings
+from clickpulse.tls import client_context
 
 _FOLDER = Path(__file__).parent
 
@@ -136,7 +137,8 @@ class Engine:
         """Open the data folder, made where it is missing.
 
         Raises:
-            ConfigurationError: the engine is not installed, or the folder is in use or not usable.
+            ConfigurationError: the engine is not installed, the folder is in use or not usable, or there are no
+                certificates in `ca_file`.
         """
         data = settings.data_dir.absolute()
         if "?" in str(data) or "&" in str(data):
@@ -216,8 +218,17 @@ def _write_config(settings: ClickHouseServerSettings, run: Path) -> Path:
     }
     (run / "engine").mkdir()
     template = (_FOLDER / "config.xml").read_text()
-    config.write_text(template.format(**{name: escape(str(value)) for name, value in values.items()}))
+    escaped = {name: escape(str(value)) for name, value in values.items()}
+    config.write_text(template.format(trust=_trust(settings.ca_file), **escaped))
     return config
+
+
+def _trust(ca_file: Path | None) -> str:
+    """The part of the configuration that says whom the engine trusts; the system's authorities without a file."""
+    if ca_file is None:
+        return ""
+    client_context(ca_file)  # the engine itself would trust nobody and not say why
+    return (_FOLDER / "trust.xml").read_text().strip().format(ca_file=escape(str(ca_file.absolute())))
 
 
 def _bytes(sql: str) -> bytes:

@@ -8,7 +8,7 @@ from local.settings import HOST, log_dir
 
 
 def services(stack: Stack) -> list[Service]:
-    address = f"http://{HOST}:{stack.local.clickhouse_port}"
+    address = f"{stack.local.scheme}://{HOST}:{stack.local.clickhouse_port}"
 
     def prepare() -> None:
         run_step(python_module("clickhouse.migrate"), stack.environment, log_dir() / "migrate.log")
@@ -18,7 +18,7 @@ def services(stack: Stack) -> list[Service]:
             name="clickhouse",
             title="ClickHouse",
             command=python_module("clickhouse.server"),
-            probe=probes.http(f"{address}/ping"),
+            probe=probes.http(f"{address}/ping", ca_file=stack.local.ca_file),
             address=address,
             prepare=prepare,
             stop_seconds=30,

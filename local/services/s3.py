@@ -5,7 +5,7 @@ from __future__ import annotations
 from dotenv import dotenv_values
 
 from clickpulse.errors import ConfigurationError
-from clickpulse.settings import S3Settings, creds_dir
+from clickpulse.settings import S3Settings, certs_dir, creds_dir
 from local import probes, s3gateway
 from local.services.base import Service, Stack
 from local.settings import HOST, data_dir
@@ -27,12 +27,14 @@ def services(stack: Stack) -> list[Service]:
     def create_bucket() -> None:
         ensure_bucket(S3Settings.load(), timeout_seconds=_BUCKET_SECONDS)
 
+    tls = ["--cert", str(certs_dir() / "s3.crt"), "--key", str(certs_dir() / "s3.key")] if stack.local.tls else []
     if stack.local.s3_gateway == "versitygw":
-        command = [str(s3gateway.binary()), "--port", address, "--quiet", "posix"]
+        command = [str(s3gateway.binary()), "--port", address, *tls, "--quiet", "posix"]
         command += ["--versioning-dir", str(folder / "versions"), str(folder / "objects")]
         environment = {"ROOT_ACCESS_KEY": access_key, "ROOT_SECRET_KEY": secret_key}
     else:
-        command = [_rclone(), "serve", "s3", "--addr", address, "--vfs-cache-mode", "off", str(folder / "objects")]
+        command = [_rclone(), "serve", "s3", "--addr", address, *tls, "--vfs-cache-mode", "off"]
+        command.append(str(folder / "objects"))
         environment = {"RCLONE_AUTH_KEY": f"{access_key},{secret_key}"}
 
     return [
@@ -42,7 +44,7 @@ def services(stack: Stack) -> list[Service]:
             command=command,
             probe=probes.s3(),
             environment=environment,
-            address=f"http://{address}",
+            address=f"{stack.local.scheme}://{address}",
             install=s3gateway.build if stack.local.s3_gateway == "versitygw" else None,
             configure=configure,
             prepare=create_bucket,

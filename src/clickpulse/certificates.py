@@ -24,6 +24,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from clickpulse.credentials import write_private
 from clickpulse.errors import ConfigurationError
 from clickpulse.settings import certs_dir
+from clickpulse.tls import TRUST_STORE_PASSWORD
 
 SERVERS: dict[str, tuple[str, ...]] = {
     "kafka": ("kafka", "kafka-1", "kafka-2", "kafka-3"),
@@ -36,8 +37,6 @@ SERVERS: dict[str, tuple[str, ...]] = {
 }
 """Server -> the host names it has in the distributed profile; `localhost` and 127.0.0.1 go without saying."""
 
-TRUST_STORE_PASSWORD = b"changeit"
-"""Of `ca.p12`: Java's own default."""
 
 _LOCAL_NAMES = ("localhost", "127.0.0.1")
 _CA_DAYS = 3650
@@ -118,7 +117,9 @@ def _ensure_trust_store(*, force: bool) -> None:
         return
     trusted = x509.load_pem_x509_certificates((certs_dir() / "ca.crt").read_bytes())
     entries = [pkcs12.PKCS12Certificate(one, f"ca-{number}".encode()) for number, one in enumerate(trusted)]
-    content = pkcs12.serialize_java_truststore(entries, serialization.BestAvailableEncryption(TRUST_STORE_PASSWORD))
+    content = pkcs12.serialize_java_truststore(
+        entries, serialization.BestAvailableEncryption(TRUST_STORE_PASSWORD.encode())
+    )
     _write_public(store, content)
 
 

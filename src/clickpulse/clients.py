@@ -68,6 +68,7 @@ def clickhouse_client(settings: ClickHouseSettings, *, reader: bool = False, **o
         options = {"ca_cert": str(settings.ca_file), **options}
     return clickhouse_connect.get_client(
         dsn=str(settings.url),
+        interface=settings.url.scheme,  # which the driver does not take from the address
         username=settings.reader_user if reader else settings.user,
         password=(settings.reader_password if reader else settings.password).get_secret_value(),
         **{"database": settings.database, "autogenerate_session_id": False, **options},
@@ -126,6 +127,7 @@ def _report_api(
         headers={"Authorization": f"Bearer {tokens_of(tokens)[0]}"} if tokens else {},
         timeout=httpx.Timeout(seconds, connect=connect_seconds),
         verify=client_context(ca_file),
+        mounts=dict.fromkeys(("all://127.0.0.1", "all://localhost")),  # not through the environment's proxy
     )
 
 

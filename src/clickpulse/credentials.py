@@ -48,6 +48,8 @@ CREDENTIALS: dict[str, dict[str, Callable[[], str]]] = {
         "REPORT_API_READ_TOKEN": _password,
         "REPORT_API_ADMIN_TOKEN": _password,
     },
+    # The secret of the page as the provider's client is the provider's to make: add it by hand.
+    "dashboard": {"DASHBOARD_OIDC_COOKIE_SECRET": lambda: secrets.token_urlsafe(32)},
     "airflow": {
         "AIRFLOW_ADMIN_PASSWORD": _password,
         "AIRFLOW__API_AUTH__JWT_SECRET": lambda: secrets.token_hex(32),

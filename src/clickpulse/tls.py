@@ -8,6 +8,8 @@ from typing import Any
 
 from clickpulse.errors import ConfigurationError
 
+TRUST_STORE_PASSWORD = "changeit"  # noqa: S105 - it guards public certificates; Java's own default
+
 
 def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
     """A server's context with its certificate, followed by those of its issuers, and the key (both PEM).
@@ -56,3 +58,27 @@ def client_context(ca_file: Path | None) -> ssl.SSLContext:
             f"the certificate authorities in {ca_file} can't be read: {error.strerror or error}; "
             "`clickpulse certs` makes a private authority, with ca.crt for clients"
         ) from error
+
+
+def java_trust_options(ca_file: Path | None) -> list[str]:
+    """Options of a JVM that trusts the authorities in `ca_file` alone; none without one.
+
+    Java does not read PEM: beside `ca.crt` there has to be `ca.p12`.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if ca_file is None:
+        return []
+    store = ca_file.with_suffix(".p12")
+    if not store.is_file():
+        raise ConfigurationError(
+            f"Java wants the authorities in {ca_file} as {store} (PKCS #12, password {TRUST_STORE_PASSWORD}): "
+            "`clickpulse certs` makes it for the private one; for another use "
+            f"`keytool -importcert -file {ca_file} -keystore {store} -storetype PKCS12`"
+        )
+    return [
+        f"-Djavax.net.ssl.trustStore={store}",
+        "-Djavax.net.ssl.trustStoreType=PKCS12",
+        f"-Djavax.net.ssl.trustStorePassword={TRUST_STORE_PASSWORD}",
+    ]

