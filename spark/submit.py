@@ -52,6 +52,10 @@ def submitted_job(window: str, revision: int, manifest: str) -> Report:
         spark.stop()
 
 
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)  # its output is lines of a task's log
+
+
+@app.command()
 def main(
     window: Annotated[str, typer.Option(help="the minute's start, such as 2026-11-22T10:05Z")],
     manifest: Annotated[str, typer.Option(help="key of the revision's manifest in the bucket")],
@@ -64,7 +68,7 @@ def main(
 
 if __name__ == "__main__":
     try:
-        typer.run(main)
+        app()
     except ClickpulseError as error:
         typer.secho(f"error: {type(error).__name__}: {error}", fg=typer.colors.RED, err=True)
         sys.exit(1)

@@ -7,12 +7,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import TypeVar
+
+import psutil
 
 from clickpulse.settings import PROJECT_ROOT, KafkaSettings
 
 _POLL_SECONDS = 0.2
+_STOP_SECONDS = 30
 _T = TypeVar("_T")
 
 
@@ -49,3 +54,22 @@ def wait_for(look: Callable[[], _T | None], *, seconds: float, what: str) -> _T:
         assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
         time.sleep(_POLL_SECONDS)
     return found
+
+
+@contextmanager
+def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process in a group of its own while the block runs; it and what it started are ended afterwards."""
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            command, env=dict(environment), cwd=PROJECT_ROOT, stdout=output, stderr=output, start_new_session=True
+        )
+    try:
+        yield process
+    finally:
+        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+        process.terminate()
+        _, left = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+        for straggler in left:
+            with suppress(psutil.NoSuchProcess):
+                straggler.kill()
+        process.wait(_STOP_SECONDS)

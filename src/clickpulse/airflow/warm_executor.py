@@ -1,12 +1,8 @@
 """Airflow's LocalExecutor with the imports of the tasks done before it forks.
 
-Airflow runs each task in a fork of an executor's worker, and the worker is a fork of the scheduler.
-What the scheduler has imported when the executor starts, every task finds in its memory; all else is
-imported again for each task, every minute: pandas and PySpark's client take 1.3 s, the part of Airflow
-that runs tasks 0.1 s. The pages are shared, so it costs memory once.
+Here the executor's workers are forks of the scheduler. What is imported, and why: `warm_imports.py`.
 
-Set `AIRFLOW__CORE__EXECUTOR=clickpulse.airflow.warm_executor.WarmLocalExecutor`. Only imports happen
-here: no connection and no thread may exist before a fork.
+Set `AIRFLOW__CORE__EXECUTOR=clickpulse.airflow.warm_executor.WarmLocalExecutor`.
 
 Besides, its workers end when the scheduler does. Those of Airflow's own executor stay for ever when the
 scheduler is killed, as each of them keeps the queue's other end open.
@@ -24,35 +20,7 @@ from typing import Any
 import structlog
 from airflow.executors import local_executor
 
-TASK_RUNTIME = (
-    "airflow.dag_processing.bundles.local",
-    "airflow.dag_processing.dagbag",
-    "airflow.providers.standard.decorators.python",
-    "airflow.sdk.definitions.decorators",
-    "airflow.sdk.execution_time.supervisor",
-    "airflow.sdk.execution_time.task_runner",
-)
-"""What Airflow itself imports in a worker before, and in each task's process after the fork."""
-
-TASKS = (
-    "clickhouse_connect.driver.httpclient",
-    "confluent_kafka.admin",
-    "httpx",
-    "minio",
-    "pandas",
-    "pyarrow",
-    "pyspark.sql.connect.dataframe",
-    "pyspark.sql.connect.functions",
-    "pyspark.sql.connect.session",
-    "grpc._channel",
-    "clickhouse.export",
-    "clickhouse.manifest",
-    "clickpulse.airflow.steps",
-    "clickpulse.completeness",
-    "clickpulse.publish",
-    "spark.report_job",
-)
-"""What the tasks of `dags/` import inside their functions."""
+from clickpulse.airflow.warm_imports import TASK_RUNTIME, TASKS
 
 ORPHAN_CHECK_SECONDS = 2.0
 
