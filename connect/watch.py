@@ -18,7 +18,7 @@ from connect.rest import ConnectorState, ConnectRest
 
 LOOK_SECONDS = 1.0
 _RESTART_SECONDS = 5.0
-_LONGEST_RESTART_SECONDS = 60.0
+_LONGEST_RESTART_SECONDS = 15.0
 _WORKER, _TASKS, _KAFKA, _STALL = "worker", "tasks", "kafka", "stall"
 log = structlog.get_logger()
 

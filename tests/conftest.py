@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -55,6 +56,22 @@ def shared_data() -> Path:
     if not given:
         pytest.skip("CLICKPULSE_TEST_DATA is not set: it names a folder with real click data to test with")
     return Path(given)
+
+
+@pytest.fixture(scope="session")
+def connector_archive() -> dict[str, str]:
+    """The settings that name the ClickHouse sink for Kafka Connect, from the folder `CLICKPULSE_TEST_CONNECT`."""
+    given = os.environ.get("CLICKPULSE_TEST_CONNECT")
+    if not given:
+        pytest.skip(
+            "CLICKPULSE_TEST_CONNECT is not set: it names a folder with clickhouse-kafka-connect-v1.5.0.zip (or .jar) "
+            "from https://github.com/ClickHouse/clickhouse-kafka-connect/releases"
+        )
+    found = sorted(file for file in Path(given).glob("clickhouse-kafka-connect-*") if file.suffix in {".zip", ".jar"})
+    if not found:
+        pytest.skip(f"CLICKPULSE_TEST_CONNECT is {given}, where no clickhouse-kafka-connect-*.zip or .jar is")
+    digest = hashlib.sha256(found[0].read_bytes()).hexdigest()
+    return {"CONNECT_SINK_ARCHIVE": str(found[0].absolute()), "CONNECT_SINK_SHA256": digest}
 
 
 @pytest.fixture(scope="session")

@@ -119,6 +119,8 @@ class World:
 
     event = staticmethod(event)
     avro = staticmethod(avro)
+    sink_type = Sink
+    parsed_schema = PARSED
     wait_for = staticmethod(wait_for)
     free_port = staticmethod(free_port)
 
