@@ -57,7 +57,7 @@ class SubmitReportJob(SparkSubmitOperator):  # type: ignore[misc]  # mypy does n
     def _get_hook(self) -> SparkSubmitHook:
         return _SettingsHook(
             conf=self.conf,
-            name=f"clickpulse {self.exported['window']}",
+            name="",  # it is among the properties
             properties_file=self.properties_file,
             env_vars=self.env_vars,
             application_args=self.application_args,

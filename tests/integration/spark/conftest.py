@@ -37,7 +37,7 @@ def cluster(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
     """As small as Spark allows: no JVM that runs jobs starts with less than 450 MB."""
     del stack
     folder = tmp_path_factory.mktemp("spark-cluster")
-    names = ("MASTER_PORT", "MASTER_WEBUI_PORT", "WORKER_PORT", "WORKER_WEBUI_PORT", "CONNECT_PORT")
+    names = ("MASTER_PORT", "MASTER_WEBUI_PORT", "WORKER_PORT", "WORKER_WEBUI_PORT", "CONNECT_PORT", "HISTORY_PORT")
     ports = {f"SPARK_{name}": str(free_port()) for name in names}
     variables = ports | {
         "SPARK_MASTER": f"spark://{HOST}:{ports['SPARK_MASTER_PORT']}",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import uuid
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Self
 
+import httpx
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,9 +26,11 @@ from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, Report
 from clickpulse.settings import S3Settings, SparkSettings
 from clickpulse.windows import MinuteWindow
+from spark.health import problem
 from spark.report_job import JobInputs, run_report_job
 from spark.session import connect_session
 from spark.settings import SparkSecrets
+from tests.support import running, wait_for
 
 if TYPE_CHECKING:
     from conftest import Cluster
@@ -181,9 +186,19 @@ def test_event_logs_are_kept_without_secrets(cluster: Cluster, exported: dict[st
         assert not [secret for secret in secrets() if secret in log.read_text()]
 
 
+def test_the_history_server_shows_both_jobs(cluster: Cluster, exported: dict[str, Any]) -> None:
+    del exported
+    history = [sys.executable, "-m", "spark.cluster", "history"]
+    url = f"http://127.0.0.1:{cluster.variables['SPARK_HISTORY_PORT']}/api/v1/applications"
+    with running(history, os.environ, cluster.folder / "history.log"):
+        wait_for(lambda: problem("history") is None, seconds=60, what="the history server")
+        found = httpx.get(url).json()
+    assert {application["name"] for application in found} == {"clickpulse", "clickpulse 2031-03-04T05:06Z revision 2"}
+
+
 def test_properties_are_their_owners_alone(cluster: Cluster) -> None:
     files = list(cluster.folder.glob("*.properties"))
-    assert {file.stem for file in files} == {"master", "worker", "connect"}
+    assert {file.stem for file in files} == {"master", "worker", "connect", "history"}
     assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
 
 
