@@ -6,6 +6,8 @@ variable "CLICKPULSE_UID" { default = "1000" }
 variable "CLICKPULSE_GID" { default = "1000" }
 variable "PYTHON_IMAGE" { default = "python:3.11.16-slim-bookworm" }
 variable "CLICKHOUSE_IMAGE" { default = "clickhouse:26.3.20.7-jammy" }
+variable "PROMETHEUS_IMAGE" { default = "prom/prometheus:v3.5.0" }
+variable "GRAFANA_IMAGE" { default = "grafana/grafana:12.1.1" }
 # SHA-256 of the ClickHouse sink's archive: see docs/deployment.md.
 variable "CONNECT_SINK_SHA256" { default = "" }
 variable "CONNECT_SINK_ARCHIVE" { default = "" }
@@ -13,6 +15,10 @@ variable "CONNECT_SINK_ARCHIVE" { default = "" }
 group "default" {
   targets = ["broker", "registry", "connect", "clickhouse", "clickhouse-setup", "s3", "spark", "airflow", "producer",
     "report-api", "dashboard"]
+}
+
+group "monitoring" {
+  targets = ["prometheus", "grafana"]
 }
 
 group "test" {
@@ -118,6 +124,30 @@ target "dashboard" {
   dockerfile = "dashboard_ui/Dockerfile"
   target     = "runtime"
   tags       = ["clickpulse/dashboard:${CLICKPULSE_VERSION}"]
+}
+
+target "prometheus" {
+  dockerfile = "monitoring/Dockerfile"
+  target     = "prometheus"
+  tags       = ["clickpulse/prometheus:${CLICKPULSE_VERSION}"]
+  args = {
+    CLICKPULSE_UID   = CLICKPULSE_UID
+    CLICKPULSE_GID   = CLICKPULSE_GID
+    PROMETHEUS_IMAGE = PROMETHEUS_IMAGE
+    GRAFANA_IMAGE    = GRAFANA_IMAGE
+  }
+}
+
+target "grafana" {
+  dockerfile = "monitoring/Dockerfile"
+  target     = "grafana"
+  tags       = ["clickpulse/grafana:${CLICKPULSE_VERSION}"]
+  args = {
+    CLICKPULSE_UID   = CLICKPULSE_UID
+    CLICKPULSE_GID   = CLICKPULSE_GID
+    PROMETHEUS_IMAGE = PROMETHEUS_IMAGE
+    GRAFANA_IMAGE    = GRAFANA_IMAGE
+  }
 }
 
 target "test-broker" {

@@ -74,16 +74,21 @@ def test_prometheus_reaches_what_it_asks(name: str) -> None:
     assert (report_api.get("scheme") == "https") == (name == "prometheus-tls.yml")
 
 
-def test_files_are_mounted_where_they_are_looked_for(everything: Model) -> None:
-    mounted = {
-        config["target"] for name in ("prometheus", "grafana") for config in everything["services"][name]["configs"]
-    }
-    secrets = {f"/run/secrets/{given['target']}" for given in everything["services"]["prometheus"]["secrets"]}
-    prometheus = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
-    assert set(prometheus["rule_files"]) <= mounted
-    assert prometheus["scrape_configs"][0]["authorization"]["credentials_file"] in secrets
+def test_files_are_where_they_are_looked_for(everything: Model) -> None:
+    dockerfile = (FOLDER / "Dockerfile").read_text()
+    copied = set(re.findall(r"/etc/[\w./-]+(?:yml|json)", dockerfile))
+    copied |= {f"/etc/prometheus/{name}" for name in re.findall(r"monitoring/([\w-]+\.yml)", dockerfile)}
+    services = everything["services"]
+    for files in ("every-profile", "tls"):
+        (option,) = load_model(VARIANTS[files])["services"]["prometheus"]["command"]
+        assert option.removeprefix("--config.file=") in copied
+    secrets = {f"/run/secrets/{given['target']}" for given in services["prometheus"]["secrets"]}
+    for name in FILES:
+        prometheus = yaml.safe_load((FOLDER / name).read_text())
+        assert set(prometheus["rule_files"]) <= copied
+        assert prometheus["scrape_configs"][0]["authorization"]["credentials_file"] in secrets
     provider = yaml.safe_load((FOLDER / "grafana" / "dashboards.yml").read_text())["providers"][0]
-    assert f"{provider['options']['path']}/clickpulse.json" in mounted
+    assert f"{provider['options']['path']}/clickpulse.json" in copied
     source = yaml.safe_load((FOLDER / "grafana" / "datasource.yml").read_text())["datasources"][0]
     assert source["url"] == "http://prometheus:9090"
     assert {panel["datasource"]["uid"] for panel in _dashboard()["panels"]} == {source["uid"]}
