@@ -12,8 +12,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
-import psutil
-
 from clickpulse.settings import PROJECT_ROOT, KafkaSettings
 
 _POLL_SECONDS = 0.2
@@ -59,6 +57,8 @@ def wait_for(look: Callable[[], _T | None], *, seconds: float, what: str) -> _T:
 @contextmanager
 def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process in a group of its own while the block runs; it and what it started are ended afterwards."""
+    import psutil  # not in every image that has these tests
+
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, env=dict(environment), cwd=PROJECT_ROOT, stdout=output, stderr=output, start_new_session=True
@@ -66,10 +66,12 @@ def running(command: Sequence[str], environment: Mapping[str, str], log: Path) -
     try:
         yield process
     finally:
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        process.terminate()
-        _, left = psutil.wait_procs(family, timeout=_STOP_SECONDS)
-        for straggler in left:
-            with suppress(psutil.NoSuchProcess):
-                straggler.kill()
-        process.wait(_STOP_SECONDS)
+        if process.poll() is None:
+            leader = psutil.Process(process.pid)
+            family = [leader, *leader.children(recursive=True)]
+            leader.terminate()
+            _, left = psutil.wait_procs(family, timeout=_STOP_SECONDS)
+            for straggler in left:
+                with suppress(psutil.NoSuchProcess):
+                    straggler.kill()
+            process.wait(_STOP_SECONDS)
