@@ -42,11 +42,18 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             yield home
             return
         try:
-            only = [f"--only={name}" for name in os.environ.get(STARTS_VARIABLE, "").split(",") if name]
-            run_clickpulse("up", "--no-traffic", "--free-ports", *only, timeout=START_SECONDS)
+            run_clickpulse("up", "--no-traffic", "--free-ports", *only_some(), timeout=START_SECONDS)
             yield home
         finally:
             run_clickpulse("down", "--wipe", timeout=180)
+
+
+def only_some() -> list[str]:
+    """Options of `up` for the services that are asked for; `sink` is whichever SINK says."""
+    from local.settings import SINK_SERVICES, LocalSettings
+
+    names = [name for name in os.environ.get(STARTS_VARIABLE, "").split(",") if name]
+    return [f"--only={SINK_SERVICES[LocalSettings.load().sink] if name == 'sink' else name}" for name in names]
 
 
 @pytest.fixture(scope="session")
