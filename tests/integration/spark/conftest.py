@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 
 from spark.health import problem
 from tests.support import free_port, running, wait_for
+
+if TYPE_CHECKING:
+    import psutil
 
 HOST = "127.0.0.1"
 READY_SECONDS = 90
@@ -35,6 +38,8 @@ class Cluster:
 @pytest.fixture(scope="module")
 def cluster(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """As small as Spark allows: no JVM that runs jobs starts with less than 450 MB."""
+    import psutil  # not in the image that has the tests of Spark's own stack
+
     del stack
     folder = tmp_path_factory.mktemp("spark-cluster")
     names = ("MASTER_PORT", "MASTER_WEBUI_PORT", "WORKER_PORT", "WORKER_WEBUI_PORT", "CONNECT_PORT", "HISTORY_PORT")
