@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
+from clickpulse.clients import s3_client
 from clickpulse.completeness import WindowCompleteness
 from clickpulse.errors import ConfigurationError, TransientError
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, PartitionProgress
+from clickpulse.settings import S3Settings
+from clickpulse.tls import client_context
 
 if TYPE_CHECKING:
     from minio import Minio
@@ -37,7 +40,7 @@ class Manifest(BaseModel):
     completeness: Completeness
 
 
-def fix_cutoff(client: Minio, bucket: str, objects: WindowObjects, found: WindowCompleteness) -> Manifest:
+def fix_cutoff(s3: S3Settings, objects: WindowObjects, found: WindowCompleteness) -> Manifest:
     """Write the revision's manifest if there is none, and return the one that counts.
 
     Raises:
@@ -46,27 +49,28 @@ def fix_cutoff(client: Minio, bucket: str, objects: WindowObjects, found: Window
     manifest = Manifest(
         window=str(objects.window), revision=objects.revision, cutoff=found.cutoff, completeness=_completeness(found)
     )
-    if put_if_absent(client, bucket, objects.manifest, manifest.model_dump_json().encode()):
+    if put_if_absent(s3, objects.manifest, manifest.model_dump_json().encode()):
         return manifest
-    return Manifest.model_validate_json(_read(client, bucket, objects.manifest))
+    return Manifest.model_validate_json(_read(s3_client(s3), s3.bucket, objects.manifest))
 
 
-def put_if_absent(client: Minio, bucket: str, key: str, content: bytes) -> bool:
+def put_if_absent(s3: S3Settings, key: str, content: bytes) -> bool:
     """Write an object unless there is one, atomically; returns whether this call wrote it.
 
     Raises:
         TransientError: S3 doesn't answer or refuses.
     """
     # A presigned address, as minio-py has no conditional put.
-    address = client.get_presigned_url("PUT", bucket, key, expires=_UPLOAD_VALID)
+    address = s3_client(s3).get_presigned_url("PUT", s3.bucket, key, expires=_UPLOAD_VALID)
+    headers, verify = {"If-None-Match": "*"}, client_context(s3.ca_file)
     try:
-        answer = httpx.put(address, content=content, headers={"If-None-Match": "*"}, timeout=_TIMEOUT_SECONDS)
+        answer = httpx.put(address, content=content, headers=headers, timeout=_TIMEOUT_SECONDS, verify=verify)
     except httpx.TransportError as error:
-        raise TransientError(f"S3 does not answer for {bucket}/{key}: {error!r}") from error
+        raise TransientError(f"S3 does not answer for {s3.bucket}/{key}: {error!r}") from error
     if answer.status_code in _NOT_WRITTEN:
         return False
     if not answer.is_success:
-        raise TransientError(f"S3 answered {answer.status_code} for {bucket}/{key}: {answer.text[:200]}")
+        raise TransientError(f"S3 answered {answer.status_code} for {s3.bucket}/{key}: {answer.text[:200]}")
     return True
 
 

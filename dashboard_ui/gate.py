@@ -32,12 +32,14 @@ def show_closed(who: Visitor) -> None:
     with st.container(key="gate", horizontal_alignment="center"):
         said = f'<h1>Clickpulse</h1><p role="status">{escape(text.format(name=who.name))}</p>'
         st.html(render.block(f'<div class="gate" data-gate="{who.standing.value}">{said}</div>', dark=dark))
-        st.button(label, type="primary", on_click=st.logout if who.standing is Standing.REFUSED else st.login)
+        st.button(label, on_click=st.logout if who.standing is Standing.REFUSED else st.login)
 
 
 def show_signed_in(who: Visitor) -> None:
     """Who is signed in, and the way out; nothing where there is no login."""
     if who.name:
         with st.container(key="signed-in", horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            st.caption(who.name, width="content")
+            # As HTML, escaped: a name is the visitor's to choose, and Markdown would make links of it.
+            dark = st.context.theme.type == "dark"
+            st.html(render.block(f'<span class="who">{escape(who.name)}</span>', dark=dark), width="content")
             st.button("Sign out", on_click=st.logout, type="tertiary")

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from clickpulse.clients import clickhouse_client, report_writer, s3_client
+from clickpulse.clients import clickhouse_client, report_writer
 from clickpulse.completeness import WindowCompleteness, await_window, kafka_offsets
 from clickpulse.errors import ConfigurationError
 from clickpulse.objects import WindowObjects
@@ -47,7 +47,7 @@ def export(awaited: dict[str, Any]) -> dict[str, Any]:
 
     objects = WindowObjects(MinuteWindow.parse(awaited["window"]))
     s3 = S3Settings.load()
-    manifest = fix_cutoff(s3_client(s3), s3.bucket, objects, _completeness(awaited["completeness"]))
+    manifest = fix_cutoff(s3, objects, _completeness(awaited["completeness"]))
     clickhouse = ClickHouseSettings.load()
     client = clickhouse_client(clickhouse)
     try:

@@ -161,19 +161,19 @@ def found(cutoff: dict[int, int], *, complete: bool = True) -> WindowCompletenes
     return WindowCompleteness(complete, "complete" if complete else "slow", cutoff, cutoff, cutoff, 0.5)
 
 
-def test_the_first_manifest_counts(s3: S3Settings, bucket: Minio) -> None:
+def test_the_first_manifest_counts(s3: S3Settings) -> None:
     objects = WindowObjects(WINDOW, 1)
-    first = fix_cutoff(bucket, s3.bucket, objects, found({0: 10, 1: 20}))
+    first = fix_cutoff(s3, objects, found({0: 10, 1: 20}))
     assert first.cutoff == {0: 10, 1: 20}
-    again = fix_cutoff(bucket, s3.bucket, objects, found({0: 99, 1: 99}, complete=False))
+    again = fix_cutoff(s3, objects, found({0: 99, 1: 99}, complete=False))
     assert again == first
-    assert fix_cutoff(bucket, s3.bucket, WindowObjects(WINDOW, 2), found({0: 99})).cutoff == {0: 99}
+    assert fix_cutoff(s3, WindowObjects(WINDOW, 2), found({0: 99})).cutoff == {0: 99}
 
 
 def test_a_bucket_that_is_missing(events_client: Client, s3: S3Settings) -> None:
     del events_client
     with pytest.raises(Exception, match="no-such-bucket"):
-        fix_cutoff(s3_client(s3), "no-such-bucket-anywhere", WindowObjects(WINDOW), found({0: 1}))
+        fix_cutoff(s3.model_copy(update={"bucket": "no-such-bucket-anywhere"}), WindowObjects(WINDOW), found({0: 1}))
 
 
 def test_the_stack_is_migrated(stack: Path) -> None:

@@ -117,6 +117,7 @@ def dashboard(tmp_path_factory: pytest.TempPathFactory, api_url: str, provider: 
 @pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=30_000)
         launched = playwright.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield launched
         launched.close()
@@ -132,7 +133,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def gate(page: Page, standing: str) -> None:
     """Expect the closed door, and nothing of the reports behind it."""
-    expect(page.locator(f'[data-gate="{standing}"]')).to_be_visible(timeout=30_000)
+    expect(page.locator(f'[data-gate="{standing}"]')).to_be_visible()
     expect(page.locator("[data-window], table.types")).to_have_count(0)
     assert f"{EXAMPLE_REPORT['totals']['events']:,}" not in page.content()
 
@@ -177,7 +178,7 @@ def test_who_is_not_allowed_is_told_so(page, dashboard, provider):
 
 
 def test_an_open_page_closes_when_the_login_ends(page, dashboard, provider):
-    provider.user, provider.seconds = ADA, 8
+    provider.user, provider.seconds = ADA, 20
 
     sign_in(page, dashboard)
     expect(page.locator("[data-window]")).to_be_visible()
