@@ -79,8 +79,8 @@ class Replayed:
 
 
 @pytest.fixture(scope="module")
-def replayed(stack: Path) -> Replayed:  # noqa: ARG001 - it has to run
-    """The file, replayed within one minute, and that minute's report from the API."""
+def replayed(sink: str) -> Replayed:  # noqa: ARG001 - it has to run
+    """The file, replayed within one minute with either sink, and that minute's report from the API."""
     wait_for(lambda: 3 <= datetime.now(UTC).second <= 40, seconds=60, what="a minute with time left in it")
     out = run_clickpulse("replay", str(FILE), "--mapping", str(MAPPING), "--speed", "max", "--json", "--quiet")
     summary = json.loads(out)
