@@ -1,0 +1,85 @@
+"""Build the images with Buildah and run their entry points: what of them can be tried without a Docker engine.
+
+    sudo .venv/bin/python -m tests.images --root-files debian.tar [IMAGE…]
+
+Needs root, Buildah, network for the builds, and the files of a Debian 12 with Python and pip in place of the image
+python:3.11-slim:
+
+    debootstrap --variant=minbase --include=python3,python3-pip,python3-venv,ca-certificates bookworm debian
+    tar -C debian -cf debian.tar .
+
+Services run as docker-compose.yml describes them (entry point, variables, secrets, user, health check), in one network
+namespace that reaches nothing else. What a chroot doesn't give isn't tried: memory limits, the read-only root, the
+networks between the services. No part of the ordinary test run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import typer
+
+from clickpulse.settings import PROJECT_ROOT
+from tests.images.buildah import BASE, build, make_base, output
+from tests.images.compose_model import ComposeModel
+from tests.images.run_services import run_all
+
+NOT_ON_PYTHON = {"clickhouse"}
+"""Built from an image that has to be pulled."""
+LONG = {"s3", "connect"}
+"""Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive."""
+
+
+def main() -> int:
+    options = _options()
+    if os.geteuid() != 0:
+        typer.echo("error: Buildah's chroot needs root", err=True)
+        return 1
+    if options.run:
+        output("ip", "link", "set", "lo", "up")
+        run_all(options.images, options.folder)
+        return 0
+    model = ComposeModel()
+    wanted = options.images or sorted(model.builds().keys() - NOT_ON_PYTHON - LONG)
+    with tempfile.TemporaryDirectory(prefix="clickpulse-images-") as folder:
+        Path(folder).chmod(0o755)
+        make_base(options.root_files, options.certificates)
+        for name in wanted:
+            one = model.builds()[name]
+            began = time.monotonic()
+            log = Path(folder, f"{name}.log")
+            megabytes = build(one.image, PROJECT_ROOT, one.dockerfile, one.target, one.arguments, log)
+            typer.echo(f"built {name:18} {time.monotonic() - began:5.0f} s {megabytes:7.0f} MB")
+        command = ["unshare", "--net", sys.executable, "-m", "tests.images", "--run", "--folder", folder, *wanted]
+        status = subprocess.call(command, cwd=PROJECT_ROOT)
+    if not options.keep:
+        for name in wanted:
+            output("buildah", "rmi", "--force", model.builds()[name].image)
+        output("buildah", "rmi", "--force", BASE)
+    return status
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.images", description=__doc__.split("\n")[0] if __doc__ else ""
+    )
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help="such as producer; all that are quick where none")
+    parser.add_argument("--root-files", type=Path, help="tar archive of a Debian 12 with Python 3.11 and pip")
+    parser.add_argument("--certificates", type=Path, help="PEM file that builds trust, behind a proxy with its own CA")
+    parser.add_argument("--keep", action="store_true", help="keep the images")
+    parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not options.run and options.root_files is None:
+        parser.error("--root-files is needed")
+    return options
+
+
+if __name__ == "__main__":
+    sys.exit(main())

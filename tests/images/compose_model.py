@@ -1,0 +1,62 @@
+"""What docker-compose.yml says of its services, resolved by the real Compose, which needs no engine for that."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from clickpulse.settings import PROJECT_ROOT
+
+
+@dataclass(frozen=True)
+class Build:
+    """How an image is built; `arguments` are the Dockerfile's."""
+
+    image: str
+    dockerfile: str
+    target: str
+    arguments: dict[str, str]
+
+
+class ComposeModel:
+    """The resolved services."""
+
+    def __init__(self) -> None:
+        compose = str(Path(sysconfig.get_path("scripts"), "docker-compose"))
+        command = [compose, "--profile", "*", "config", "--format=json"]
+        done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
+        document = json.loads(done.stdout)
+        self.services: dict[str, dict[str, Any]] = document["services"]
+        self._secrets: dict[str, dict[str, Any]] = document["secrets"]
+
+    def builds(self) -> dict[str, Build]:
+        """How each image is built, by its name without registry and tag."""
+        found = {}
+        for service in self.services.values():
+            if build := service.get("build"):
+                name = service["image"].split("/")[-1].split(":")[0]
+                found[name] = Build(
+                    f"localhost/{service['image']}", build["dockerfile"], build["target"], dict(build.get("args", {}))
+                )
+        return found
+
+    def secret_files(self, service: str) -> dict[str, Path]:
+        """Path in the container -> path below the credentials' folder."""
+        found = {}
+        for secret in self.services[service].get("secrets", []):
+            target = Path("/run/secrets", secret["target"])
+            file = Path(self._secrets[secret["source"]]["file"])
+            found[str(target)] = file.relative_to(PROJECT_ROOT / "env")
+        return found
+
+    def health_check(self, service: str) -> list[str]:
+        """The health check's command."""
+        kind, *command = self.services[service]["healthcheck"]["test"]
+        if kind != "CMD":
+            raise ValueError(f"the health check of {service} is {kind} {shlex.join(command)}, not a plain command")
+        return list(command)

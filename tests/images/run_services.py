@@ -1,0 +1,140 @@
+"""Run Compose's services in the images that were built, each as docker-compose.yml describes it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import typer
+
+from tests.images.buildah import Container
+from tests.images.compose_model import ComposeModel
+
+_READY_SECONDS = 180
+
+GROUPS = (
+    ("kafka", "kafka-setup", "registry", "registry-setup", "producer"),
+    ("spark-master", "spark-worker", "spark-connect"),
+    ("dashboard",),
+)
+"""Run one after another, as all share one network and some of Spark's ports are others' as well."""
+
+ALONE = {
+    "producer": (["report", "--help"], 0, "Print the latest report"),
+    "report-api": ([], 1, "REPORT_API_WRITE_TOKEN"),
+    "clickhouse-setup": ([], 1, "CLICKHOUSE_PASSWORD"),
+    "broker": ([], 1, "KAFKA_BROKER_CLUSTER_ID"),
+    "airflow": (["scheduler"], 1, "REDIS_PASSWORD"),
+    "spark": (["--help"], 0, "worker"),
+}
+"""By image: arguments for its entry point without any setting, the status, and a part of what it says."""
+
+
+class Runner:
+    """Runs services with credentials and data in `folder`."""
+
+    def __init__(self, model: ComposeModel, folder: Path) -> None:
+        self._model = model
+        self._folder = folder
+        self._creds = folder / "env"
+        self._user = model.services["kafka"]["user"]
+
+    def image(self, service: str) -> str:
+        """The name of a service's image, without registry and tag."""
+        image: str = self._model.services[service]["image"]
+        return image.rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
+
+    def make_secrets(self) -> None:
+        """Let the images themselves make credentials and certificates, as `docker compose run creds` does."""
+        self._own(self._creds)
+        for service in ("creds", "certs"):
+            with self._container(service) as container:
+                options = [f"--volume={self._creds}:/creds", "--env=CLICKPULSE_CREDS_DIR=/creds"]
+                self._expect(container, service, self._command(container, service), options, 0, "")
+
+    def check_alone(self, image: str) -> None:
+        """Run an image's entry point without settings."""
+        arguments, status, text = ALONE[image]
+        tag = self._model.builds()[image].image
+        container = Container(tag)
+        try:
+            _, who = container.run(["id", "-u"])
+            if who != self._user.split(":")[0]:
+                raise RuntimeError(f"{image} runs as user {who}")
+            self._expect(container, image, [*container.entry_point(), *arguments], [], status, text)
+        finally:
+            container.remove()
+
+    def run_group(self, services: Sequence[str]) -> None:
+        """Start services one after another, each when the one before is healthy or done, then stop them."""
+        with ExitStack() as running:
+            for service in services:
+                container = running.enter_context(self._container(service))
+                command = self._command(container, service)
+                options = self._options(service)
+                if self._model.services[service].get("restart") == "no":
+                    self._expect(container, service, command, options, 0, "")
+                    continue
+                container.start(command, self._folder / f"{service}.log", *options)
+                check = self._model.health_check(service)
+                try:
+                    seconds = container.wait_until_healthy(check, _READY_SECONDS, *options)
+                except RuntimeError as error:
+                    end = (self._folder / f"{service}.log").read_text()[-3000:]
+                    raise RuntimeError(f"{service}: {error}\n{end}") from error
+                typer.echo(f"{service}: healthy after {seconds:.0f} s ({' '.join(check)})")
+
+    @contextmanager
+    def _container(self, service: str) -> Iterator[Container]:
+        container = Container(self._model.builds()[self.image(service)].image, hosts=sorted(self._model.services))
+        try:
+            yield container
+        finally:
+            container.remove()
+
+    def _command(self, container: Container, service: str) -> list[str]:
+        described = self._model.services[service]
+        return [*(described.get("entrypoint") or container.entry_point()), *(described.get("command") or [])]
+
+    def _options(self, service: str) -> list[str]:
+        described = self._model.services[service]
+        options = [f"--user={described['user']}", f"--hostname={described.get('hostname', service)}"]
+        options += [f"--env={name}={value}" for name, value in (described.get("environment") or {}).items()]
+        for number, volume in enumerate(described.get("volumes") or []):
+            place = self._folder / "volumes" / volume.get("source", f"{service}-{number}")
+            self._own(place)
+            options.append(f"--volume={place}:{volume['target']}")
+        for target, file in self._model.secret_files(service).items():
+            options.append(f"--volume={self._creds / file}:{target}:ro")
+        return options
+
+    def _own(self, folder: Path) -> None:
+        """Make a folder that the containers' user may write to."""
+        folder.mkdir(parents=True, exist_ok=True)
+        user, group = self._user.split(":")
+        os.chown(folder, int(user), int(group))
+
+    @staticmethod
+    def _expect(
+        container: Container, name: str, command: list[str], options: list[str], status: int, text: str
+    ) -> None:
+        found, said = container.run(command, *options)
+        if found != status or text not in said:
+            raise RuntimeError(f"{name}: {' '.join(command)} gave status {found}, not {status} with {text!r}:\n{said}")
+        typer.echo(f"{name}: {' '.join(command)}: status {found}" + (f", says {text}" if text else ""))
+
+
+def run_all(images: Sequence[str], folder: Path) -> None:
+    """Run all that needs no other image than `images`."""
+    runner = Runner(ComposeModel(), folder)
+    for image in images:
+        if image in ALONE:
+            runner.check_alone(image)
+    if "producer" not in images:
+        return
+    runner.make_secrets()
+    for group in GROUPS:
+        if all(runner.image(service) in images for service in group):
+            runner.run_group(group)
