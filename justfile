@@ -104,6 +104,16 @@ compose-status:
 compose-logs *services:
     {{ compose }} --profile '*' logs --follow --tail 100 {{ services }}
 
+# State of the connector, with a failed task's trace
+[group("docker")]
+connect-status:
+    {{ compose }} exec connect clickpulse connect status
+
+# Restart the connector's failed tasks
+[group("docker")]
+connect-restart:
+    {{ compose }} exec connect clickpulse connect restart
+
 # --- development ---
 
 # Format the code
