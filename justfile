@@ -1,7 +1,6 @@
 # Recipes for the long commands; `just` lists them.
 
 compose := "docker compose"
-cluster := "docker compose --env-file .env --env-file env/cluster.env --profile cluster"
 python := "uv run --all-extras --locked --quiet python"
 
 _list:
@@ -84,10 +83,10 @@ images *options:
 compose-up *profiles:
     {{ compose }} {{ profiles }} up --detach --build
 
-# Start it with three Kafka nodes
+# Start it with three Kafka nodes, a choice to be made before the first start
 [group("docker")]
-compose-up-cluster:
-    {{ cluster }} up --detach --build
+compose-up-cluster *options:
+    COMPOSE_ENV_FILES="${COMPOSE_ENV_FILES:-.env},env/cluster.env" {{ compose }} --profile cluster up --detach --build {{ options }}
 
 # Stop it and keep its data
 [group("docker")]
@@ -103,6 +102,64 @@ compose-status:
 [group("docker")]
 compose-logs *services:
     {{ compose }} --profile '*' logs --follow --tail 100 {{ services }}
+
+# Build anew and replace what has changed, after a `git pull` and a backup
+[group("docker")]
+compose-upgrade:
+    {{ compose }} build --pull
+    {{ compose }} up --detach
+
+# Renew certificates that expire soon and let Kafka take them up
+[group("docker")]
+compose-certs *options:
+    {{ compose }} run --rm certs {{ options }}
+    {{ compose }} restart kafka
+
+# Replay the files of a folder, by a mapping that is in it
+[group("docker")]
+compose-replay folder mapping *options:
+    {{ compose }} run --rm --volume "$(realpath {{ folder }}):/clicks:ro" producer replay /clicks --mapping /clicks/{{ mapping }} {{ options }}
+
+# Print the latest report
+[group("docker")]
+compose-report *options:
+    {{ compose }} exec dashboard clickpulse report {{ options }}
+
+# Back up reports, events, schemas and S3 to backup/DAY (today); asks for ClickHouse's password
+[group("docker")]
+compose-backup day=`date +%F`:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    umask 077
+    mkdir -p "backup/{{ day }}"
+    for database in reports airflow; do
+      {{ compose }} exec -T postgres pg_dump --username=clickpulse --format=custom "$database" > "backup/{{ day }}/$database.dump"
+    done
+    {{ compose }} exec clickhouse clickhouse-client --user clickpulse --ask-password \
+      --query "BACKUP DATABASE clickpulse TO File('{{ day }}')"
+    {{ compose }} cp clickhouse:/var/lib/clickhouse/backups/{{ day }} "backup/{{ day }}/clickhouse"
+    trap '{{ compose }} start registry s3' EXIT
+    {{ compose }} stop registry s3
+    {{ compose }} cp registry:/var/lib/clickpulse "backup/{{ day }}/registry"
+    {{ compose }} cp s3:/var/lib/clickpulse "backup/{{ day }}/s3"
+
+# Bring back what `just compose-backup` kept, on a server without data; asks for ClickHouse's password
+[group("docker")]
+compose-restore day:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    {{ compose }} up --detach postgres-setup s3 registry clickhouse
+    for database in reports airflow; do
+      {{ compose }} exec -T postgres pg_restore --username=clickpulse --dbname="$database" --clean --if-exists \
+        < "backup/{{ day }}/$database.dump"
+    done
+    {{ compose }} stop registry s3
+    {{ compose }} cp --archive "backup/{{ day }}/registry/." registry:/var/lib/clickpulse
+    {{ compose }} cp --archive "backup/{{ day }}/s3/." s3:/var/lib/clickpulse
+    {{ compose }} cp --archive "backup/{{ day }}/clickhouse" clickhouse:/var/lib/clickhouse/backups/{{ day }}
+    {{ compose }} exec clickhouse clickhouse-client --user clickpulse --ask-password \
+      --query "RESTORE DATABASE clickpulse FROM File('{{ day }}')"
+    {{ compose }} up --detach
 
 # State of the connector, with a failed task's trace
 [group("docker")]
@@ -143,7 +200,7 @@ test-service-local name *arguments:
 test-service name *arguments:
     #!/usr/bin/env bash
     set -euo pipefail
-    stack=(docker compose --env-file .env --file "tests/docker-compose.test.{{ name }}.yml")
+    stack=(docker compose --file "tests/docker-compose.test.{{ name }}.yml")
     trap '"${stack[@]}" down --volumes --remove-orphans' EXIT
     "${stack[@]}" run --build --rm tests {{ arguments }}
 

@@ -13,7 +13,7 @@ from clickpulse.cli import _register, app
 from clickpulse.settings import PROJECT_ROOT
 
 TEXT = (PROJECT_ROOT / "justfile").read_text()
-HEAD = re.compile(r"^([a-z][a-z0-9-]*)((?: [*+]?\w+)*):$", re.MULTILINE)
+HEAD = re.compile(r"^([a-z][a-z0-9-]*)((?: [*+]?\w+(?:=`[^`]+`)?)*):$", re.MULTILINE)
 RECIPES = {found[1]: found.start() for found in HEAD.finditer(TEXT)}
 
 
@@ -34,7 +34,7 @@ def test_every_recipe_has_a_line_of_help_and_a_group(recipe: str) -> None:
 def test_every_parameter_is_used_and_every_name_in_braces_known(recipe: str) -> None:
     head = HEAD.match(TEXT, RECIPES[recipe])
     assert head
-    parameters = {name.lstrip("*+") for name in head[2].split()}
+    parameters = set(re.findall(r" [*+]?(\w+)(?:=`[^`]+`)?", head[2]))
     used = set(re.findall(r"{{ (\w+) }}", "\n".join(body(recipe))))
     variables = set(re.findall(r"^(\w+) := ", TEXT, re.MULTILINE))
     assert parameters <= used
