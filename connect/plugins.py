@@ -32,7 +32,7 @@ def checked_archive(settings: ConnectSettings, downloads: Path) -> Path:
     if settings.sink_sha256 is None:
         raise ConfigurationError(
             "CONNECT_SINK_SHA256 is not set, so the ClickHouse sink for Kafka Connect is not installed: download "
-            f"{settings.sink_url}, run `sha256sum` on it, compare with what others have, and set the variable (in "
+            f"{settings.sink_url}, run `sha256sum` on it, compare with what others publish, and set the variable (in "
             "the environment or env/connect.env); or use the embedded sink (SINK=embedded)"
         )
     name = Path(settings.sink_url.path or "").name

@@ -51,12 +51,12 @@ def write_stack_env(settings: LocalSettings) -> None:
 
 
 def _sink(settings: LocalSettings) -> dict[str, object]:
-    """Which sink runs and, for Connect, where its connector comes from: later commands need not be told again."""
+    """Which sink runs and, for Connect, the archive given for its connector: later commands need not be told again."""
     chosen: dict[str, object] = {"LOCAL_SINK": settings.sink}
     if settings.sink == "connect":
         connect = ConnectSettings.load()
-        source = {"CONNECT_SINK_ARCHIVE": connect.sink_archive, "CONNECT_SINK_SHA256": connect.sink_sha256}
-        chosen |= {name: value for name, value in source.items() if value is not None}
+        if connect.sink_archive is not None:
+            chosen |= {"CONNECT_SINK_ARCHIVE": connect.sink_archive, "CONNECT_SINK_SHA256": connect.sink_sha256}
     return chosen
 
 

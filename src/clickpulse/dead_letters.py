@@ -11,6 +11,11 @@ The dead-letter topic holds the original key, value, timestamp and headers, and 
 | `dlq.error_class` | a short stable word to group by, such as `malformed-avro` |
 | `dlq.component` | who set it aside: `sink`, `producer`, … |
 
+Kafka Connect (SINK=connect) writes to the same topic, and describes the origin in its own headers instead, all text:
+`__connect.errors.topic`, `….partition`, `….offset`, `….stage` (`VALUE_CONVERTER`: unreadable, `TRANSFORMATION`: without
+a value, `TASK_PUT`: refused by ClickHouse or the connector, with all of its insert), `….exception.class.name`,
+`….exception.message` and `….exception.stacktrace`.
+
 A message can be dead-lettered twice if its reader is killed in between: topic, partition and offset identify it.
 """
 

@@ -20,6 +20,15 @@ def test_without_a_checksum_nothing_is_installed_and_the_way_to_one_is_told(tmp_
         checked_archive(ConnectSettings(sink_archive=archive), tmp_path)
 
 
+def test_the_releases_checksum_is_recorded_and_empty_variables_are_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CONNECT_SINK_SHA256", "")
+    monkeypatch.setenv("CONNECT_SINK_ARCHIVE", "")
+    settings = ConnectSettings.load()
+    assert settings.sink_archive is None
+    assert settings.sink_sha256 is not None
+    assert "v1.5.0" in str(settings.sink_url)
+
+
 def test_another_file_than_the_pinned_one_is_refused(tmp_path: Path) -> None:
     archive = tmp_path / "sink.jar"
     archive.write_bytes(b"content")
