@@ -4,13 +4,15 @@ Airflow takes all its settings from the environment. The committed ones (`env/ai
 `env/airflow_celery.env`) and the secrets (`airflow.creds`, `redis_airflow.creds`) are put there by this process just
 before it becomes Airflow, so that no container's definition holds a secret. What the environment has already wins.
 
-    python -m clickpulse.airflow.launch setup          # REPORT_START, once; then the tables. Repeatable.
+    python -m clickpulse.airflow.launch setup          # REPORT_START, once; the tables; the users. Repeatable.
+    python -m clickpulse.airflow.launch ensure-users --reset oncall     # see users.py
     python -m clickpulse.airflow.launch api-server …   # any command of `airflow`
 """
 
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -24,9 +26,11 @@ from clickpulse.credentials import write_airflow_passwords, write_private
 from clickpulse.errors import ClickpulseError
 from clickpulse.settings import ServiceSettings, creds_dir, env_dir, stack_env_file
 
-_NOT_AIRFLOWS = frozenset({"AIRFLOW_ADMIN_PASSWORD"})
-"""In `airflow.creds` for people; no process needs it in its environment."""
+_NOT_AIRFLOWS = frozenset({"AIRFLOW_ADMIN_PASSWORD", "AIRFLOW_USER_PASSWORDS"})
+"""In `airflow.creds` for people; no process needs them in its environment."""
 
+_ENSURE_USERS = "ensure-users"
+_AUTH_MANAGER = "AIRFLOW__CORE__AUTH_MANAGER"
 _PASSWORDS = "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"
 
 
@@ -75,16 +79,31 @@ def main(arguments: list[str]) -> None:
     """Become `airflow` with these arguments; the exit status is 1 when a setting has to be changed."""
     try:
         variables = environment(os.environ)
+        real_users = variables.get(_AUTH_MANAGER, "").endswith("FabAuthManager")
         if arguments == ["setup"]:
             if "REPORT_START" not in variables:
                 keep_first_minute(stack_env_file(), datetime.now(UTC))
-            arguments = ["db", "migrate"]
-        if arguments[:1] == ["api-server"] and (file := variables.get(_PASSWORDS)):
+            _migrate(variables)
+            if not real_users:
+                return
+            arguments = [_ENSURE_USERS]
+        if arguments[:1] == ["api-server"] and not real_users and (file := variables.get(_PASSWORDS)):
             Path(file).parent.mkdir(parents=True, exist_ok=True)
             write_airflow_passwords(Path(file))
     except ClickpulseError as error:
         sys.exit(f"error: {error}")
-    os.execve(sys.executable, [sys.executable, "-m", "airflow", *arguments], variables)  # noqa: S606 - no shell wanted
+    if arguments[:1] == [_ENSURE_USERS]:
+        command = [sys.executable, "-m", "clickpulse.airflow.users", *arguments[1:]]
+    else:
+        command = [sys.executable, "-m", "airflow", *arguments]
+    os.execve(sys.executable, command, variables)  # noqa: S606 - no shell wanted
+
+
+def _migrate(variables: Mapping[str, str]) -> None:
+    """Bring Airflow's tables to this version; ends the process where that fails."""
+    done = subprocess.run([sys.executable, "-m", "airflow", "db", "migrate"], env=dict(variables), check=False)
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 if __name__ == "__main__":

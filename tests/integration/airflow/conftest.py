@@ -5,6 +5,7 @@ It has a Postgres and a Redis of its own; the services that the tasks speak to a
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -28,6 +29,10 @@ from clickpulse.settings import PROJECT_ROOT, creds_dir
 from tests.support import free_port, running, wait_for
 
 HOST = "127.0.0.1"
+VIEWER, VIEWERS_PASSWORD = "analyst", "only-for-this-test"
+REAL_USERS = find_spec("airflow.providers.fab") is not None
+"""Whether the provider is installed that keeps users in Airflow's database."""
+
 READY_SECONDS = 240
 """Everything starts at once on what may be a busy machine."""
 
@@ -50,6 +55,13 @@ class CeleryAirflow:
         with closing(psycopg2.connect(self.database_url)) as connection, connection.cursor() as cursor:
             cursor.execute(query, values)
             return cursor.fetchall()
+
+    def sign_in(self, name: str, password: str) -> str:
+        """Return the token that Airflow gives this user."""
+        answer = self.api.post("/auth/token", json={"username": name, "password": password})
+        assert answer.status_code == 201, answer.text
+        token: str = answer.json()["access_token"]
+        return token
 
     def family(self) -> list[psutil.Process]:
         """Every process, with what it started."""
@@ -113,6 +125,12 @@ def celery_airflow(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
         "SPT_NOENV": "1",
     }
+    if REAL_USERS:
+        environment |= {
+            "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
+            "AIRFLOW_USERS": json.dumps({"admin": "Admin", VIEWER: "Viewer"}),
+            "AIRFLOW_USER_PASSWORDS": json.dumps({VIEWER: VIEWERS_PASSWORD}),
+        }
     # Airflow's variables of other tests in this process are not these processes'.
     environment = {name: value for name, value in environment.items() if name != "AIRFLOW__CORE__UNIT_TEST_MODE"}
     airflow = CeleryAirflow(environment, folder, f"postgresql://{login}")
@@ -143,8 +161,6 @@ def celery_airflow(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         start("scheduler", [*launch, "scheduler", "--skip-serve-logs"])
         ready(airflow, "scheduler", f"http://{HOST}:{health_port}/health")
         airflow.api = started.enter_context(httpx.Client(base_url=address, timeout=30))
-        password = dotenv_values(creds_dir() / "airflow.creds")["AIRFLOW_ADMIN_PASSWORD"]
-        answer = airflow.api.post("/auth/token", json={"username": "admin", "password": password})
-        assert answer.status_code == 201, answer.text
-        airflow.api.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        password = dotenv_values(creds_dir() / "airflow.creds")["AIRFLOW_ADMIN_PASSWORD"] or ""
+        airflow.api.headers["Authorization"] = f"Bearer {airflow.sign_in('admin', password)}"
         yield airflow

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import random
 import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import psutil
+import pytest
 from celery import Celery
 from dotenv import dotenv_values
 
@@ -116,6 +119,29 @@ def test_no_secret_is_in_a_process_list_or_a_log(celery_airflow: CeleryAirflow) 
         assert not [each for each in secrets if each in " ".join(process.cmdline())], process
     for log in celery_airflow.folder.rglob("*.log"):
         assert not [each for each in secrets if each in log.read_text(errors="replace")], log
+
+
+@pytest.mark.skipif(
+    find_spec("airflow.providers.fab") is None, reason="apache-airflow-providers-fab is not installed: no real users"
+)
+def test_users_have_roles_and_passwords_of_their_own(celery_airflow: CeleryAirflow) -> None:
+    name, password = "analyst", json.loads(celery_airflow.environment["AIRFLOW_USER_PASSWORDS"])["analyst"]
+    wrong = celery_airflow.api.post("/auth/token", json={"username": name, "password": f"{password}!"})
+    assert wrong.status_code == 401
+
+    viewer = {"Authorization": f"Bearer {celery_airflow.sign_in(name, password)}"}
+    runs = f"/api/v2/dags/{DAG}/dagRuns"
+    assert celery_airflow.api.get(runs, headers=viewer).status_code == 200
+    body = {"logical_date": datetime.now(UTC).isoformat()}
+    assert celery_airflow.api.post(runs, json=body, headers=viewer).status_code == 403
+
+    users = "SELECT username, password FROM ab_user ORDER BY username"
+    before = celery_airflow.rows(users)
+    assert [user for user, _ in before] == ["admin", name]
+    assert password not in str(before)
+    again = [sys.executable, "-m", "clickpulse.airflow.launch", "ensure-users"]
+    subprocess.run(again, env=dict(celery_airflow.environment), cwd=PROJECT_ROOT, timeout=120, check=True)
+    assert celery_airflow.rows(users) == before
 
 
 def test_the_workers_health_check_notices_its_end(celery_airflow: CeleryAirflow) -> None:
