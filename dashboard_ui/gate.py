@@ -36,10 +36,11 @@ def show_closed(who: Visitor) -> None:
 
 
 def show_signed_in(who: Visitor) -> None:
-    """Who is signed in, and the way out; nothing where there is no login."""
+    """Who is signed in, and the way out; nothing where there is no login.
+
+    A link to where `st.logout` leads, not a button: a button's click is now and then lost between the page's refreshes.
+    The name is escaped HTML, as it is the visitor's to choose, and Markdown would make links of it.
+    """
     if who.name:
-        with st.container(key="signed-in", horizontal=True, horizontal_alignment="right", vertical_alignment="center"):
-            # As HTML, escaped: a name is the visitor's to choose, and Markdown would make links of it.
-            dark = st.context.theme.type == "dark"
-            st.html(render.block(f'<span class="who">{escape(who.name)}</span>', dark=dark), width="content")
-            st.button("Sign out", on_click=st.logout, type="tertiary")
+        content = f'<div class="who"><span>{escape(who.name)}</span><a href="auth/logout">Sign out</a></div>'
+        st.html(render.block(content, dark=st.context.theme.type == "dark"))

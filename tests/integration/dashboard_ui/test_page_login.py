@@ -160,7 +160,7 @@ def test_who_is_allowed_sees_the_reports_until_signing_out(page, dashboard, prov
     page.reload()
     expect(total).to_be_visible()
 
-    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("link", name="Sign out").click()
     gate(page, "signed out")
     page.reload()
     gate(page, "signed out")
