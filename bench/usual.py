@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from clickpulse.clients import clickhouse_client, s3_client
 from clickpulse.objects import WindowObjects
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, S3Settings, SparkSettings
-from clickpulse.tls import java_trust_options
 from clickpulse.windows import MinuteWindow
 from local.services.base import run_step
 from spark import jvm
@@ -42,10 +41,8 @@ def cold_submit(environment: Mapping[str, str], log: Path, window: MinuteWindow)
     """Seconds of one `spark-submit` of the report job on objects that are there already (revision 0)."""
     settings = SparkSettings.load()
     with submission(settings, WindowObjects(window)) as job:
-        options = ["--properties-file", job.properties_file]
-        arguments = ["--window", str(window), "--submitted"]
-        trust = java_trust_options(S3Settings.load().ca_file)
-        command = jvm.submit_command(settings, settings.driver_memory, options, _JOB, arguments, trust=trust)
+        arguments = ["--properties-file", job.properties_file, _JOB, "--window", str(window), "--submitted"]
+        command = jvm.submit_command(settings, settings.driver_memory, arguments)
         began = time.perf_counter()
         run_step(command, {**environment, **job.environment}, log)
         return time.perf_counter() - began

@@ -20,9 +20,14 @@ import typer
 
 from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.settings import S3Settings, SparkSettings
-from clickpulse.tls import java_trust_options
 from spark import jvm
-from spark.properties import connect_properties, daemon_properties, job_properties, write_properties
+from spark.properties import (
+    connect_properties,
+    daemon_properties,
+    java_options,
+    job_properties,
+    write_properties,
+)
 from spark.settings import SparkClusterSettings, SparkSecrets
 
 _CONNECT_SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -44,11 +49,8 @@ def command(role: Role, settings: SparkSettings, cluster: SparkClusterSettings) 
         ConfigurationError: a worker without a standalone master, or a setting that is missing.
     """
     secrets = SparkSecrets.load()
-    trust: list[str] = []
     if role is Role.CONNECT:
-        s3 = S3Settings.load()
-        properties = job_properties(settings, s3, secrets) | connect_properties(cluster)
-        trust = java_trust_options(s3.ca_file)
+        properties = job_properties(settings, S3Settings.load(), secrets) | connect_properties(cluster)
     else:
         properties = daemon_properties(settings, cluster, secrets)
     file = str(write_properties(cluster.run_dir / f"{role}.properties", properties))
@@ -62,8 +64,9 @@ def command(role: Role, settings: SparkSettings, cluster: SparkClusterSettings) 
         case Role.HISTORY:
             return _daemon(settings, cluster, "history.HistoryServer", ["--properties-file", file])
         case Role.CONNECT:
-            options = ["--properties-file", file, "--class", _CONNECT_SERVER]
-            return jvm.submit_command(settings, settings.driver_memory, options, "spark-internal", [], trust=trust)
+            options = java_options(S3Settings.load(), str(cluster.run_dir))
+            server = ["--properties-file", file, "--class", _CONNECT_SERVER, "spark-internal"]
+            return jvm.submit_command(settings, settings.driver_memory, server, more=options)
 
 
 def _worker(settings: SparkSettings, cluster: SparkClusterSettings) -> list[str]:

@@ -86,26 +86,17 @@ def extra_classpath(settings: SparkSettings) -> str | None:
 
 
 def command(
-    settings: SparkSettings, heap: str, main_class: str, arguments: list[str], *, trust: Sequence[str] = ()
+    settings: SparkSettings, heap: str, main_class: str, arguments: list[str], *, more: Sequence[str] = ()
 ) -> list[str]:
-    """Run `main_class` of Spark in a JVM with `heap`, such as `512m`; `trust` is of `java_trust_options`."""
+    """Run `main_class` of Spark in a JVM with `heap`, such as `512m`, and `more` options."""
     classpath = ":".join(filter(None, (f"{spark_home()}/jars/*", extra_classpath(settings))))
-    options = [f"-Xmx{heap}", *jvm_options(), *trust, "-cp", classpath]
+    options = [f"-Xmx{heap}", *jvm_options(), *more, "-cp", classpath]
     return [str(java(settings)), *options, main_class, *arguments]
 
 
-def submit_command(
-    settings: SparkSettings,
-    heap: str,
-    options: list[str],
-    application: str,
-    arguments: list[str],
-    *,
-    trust: Sequence[str] = (),
-) -> list[str]:
-    """What `spark-submit` does, without its script."""
-    submit = "org.apache.spark.deploy.SparkSubmit"
-    return command(settings, heap, submit, [*options, application, *arguments], trust=trust)
+def submit_command(settings: SparkSettings, heap: str, arguments: list[str], *, more: Sequence[str] = ()) -> list[str]:
+    """What `spark-submit` does with `arguments`, without its script; `more` are options of the JVM."""
+    return command(settings, heap, "org.apache.spark.deploy.SparkSubmit", arguments, more=more)
 
 
 def _scala_version() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def job_properties(settings: SparkSettings, s3: S3Settings, secrets: SparkSecret
         "spark.sql.session.timeZone": "UTC",
         # Small data: 200 shuffle partitions, the default, take seconds to schedule.
         "spark.sql.shuffle.partitions": settings.shuffle_partitions,
+        # In its working folder, which is deleted some time after the job.
+        "spark.executor.extraJavaOptions": shlex.join(java_options(s3, ".")),
         **s3_properties(s3),
         **event_log(settings),
         **authentication(secrets),
@@ -51,6 +54,7 @@ def daemon_properties(
 ) -> dict[str, object]:
     """Of a master, a worker or a history server."""
     return {
+        "spark.local.dir": cluster.run_dir,
         "spark.ui.killEnabled": "false",
         "spark.master.rest.enabled": "false",  # another door to the cluster, which knows no secret
         # Submitted jobs leave a folder each.
@@ -75,21 +79,20 @@ def s3_properties(s3: S3Settings) -> dict[str, object]:
         "spark.hadoop.fs.s3a.access.key": s3.access_key,
         "spark.hadoop.fs.s3a.secret.key": s3.secret_key.get_secret_value(),
         "spark.hadoop.fs.s3a.aws.credentials.provider": "org.apache.hadoop.fs.s3a.SimpleAWSCredentialsProvider",
-        **_trust(s3),
     }
 
 
-def _trust(s3: S3Settings) -> dict[str, object]:
-    """Whom the JVMs trust, where S3's certificate is of a private authority; the file is at the same path for all."""
-    options = " ".join(java_trust_options(s3.ca_file))
-    return {f"spark.{part}.extraJavaOptions": options for part in ("driver", "executor")} if options else {}
+def java_options(s3: S3Settings, scratch: str) -> list[str]:
+    """Options of a JVM that runs jobs: where native libraries are unpacked, as /tmp may forbid running what is there;
+    and whom it trusts, where S3's certificate is of a private authority (the file is at the same path everywhere).
+    """
+    return [f"-Djava.io.tmpdir={scratch}", *java_trust_options(s3.ca_file)]
 
 
 def event_log(settings: SparkSettings) -> dict[str, object]:
     """Spark's own record of what its jobs did, for the history server; a new file each 10 MB."""
     if not settings.event_log_enabled:
         return {"spark.eventLog.enabled": "false"}
-    settings.event_log_dir.mkdir(parents=True, exist_ok=True)
     return {
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": _event_log_url(settings),
@@ -127,4 +130,5 @@ def _escaped(value: str) -> str:
 
 
 def _event_log_url(settings: SparkSettings) -> str:
+    settings.event_log_dir.mkdir(parents=True, exist_ok=True)  # Spark does not make it
     return f"file://{settings.event_log_dir}"

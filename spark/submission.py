@@ -8,6 +8,7 @@ The driver runs where it is submitted from, in the Airflow worker, which needs a
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,8 @@ from tempfile import TemporaryDirectory
 from clickpulse.objects import WindowObjects
 from clickpulse.settings import S3Settings, SparkSettings
 from spark import jvm
-from spark.properties import job_properties, write_properties
-from spark.settings import SparkSecrets
+from spark.properties import java_options, job_properties, write_properties
+from spark.settings import SparkClusterSettings, SparkSecrets
 
 APPLICATION = str(Path(__file__).with_name("submit.py"))
 
@@ -35,9 +36,12 @@ class Submission:
 @contextmanager
 def submission(settings: SparkSettings, objects: WindowObjects) -> Iterator[Submission]:
     """Write what the submission of one minute's job needs; it is deleted afterwards."""
-    with TemporaryDirectory(prefix="clickpulse-submit-") as folder:
-        properties = job_properties(settings, S3Settings.load(), SparkSecrets.load()) | {
+    run_dir, s3 = SparkClusterSettings.load().run_dir, S3Settings.load()
+    run_dir.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="submit-", dir=run_dir) as folder:
+        properties = job_properties(settings, s3, SparkSecrets.load()) | {
             "spark.app.name": f"clickpulse {objects.window} revision {objects.revision}",
+            "spark.driver.extraJavaOptions": shlex.join(java_options(s3, folder)),
             "spark.local.dir": folder,
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
         }

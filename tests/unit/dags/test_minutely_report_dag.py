@@ -174,3 +174,17 @@ def test_completeness_survives_xcom() -> None:
     from dataclasses import asdict
 
     assert steps._completeness(json.loads(json.dumps(asdict(found)))) == found
+
+
+def test_detect_is_a_spark_submit_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.dag_processing.dagbag import DagBag
+    from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+
+    monkeypatch.setenv("SPARK_MODE", "submit")
+    bag = DagBag(str(DAGS))
+    assert bag.import_errors == {}
+    dag = bag.dags["minutely_report"]
+    detect = dag.get_task("detect")
+    assert isinstance(detect, SparkSubmitOperator)
+    assert (detect.upstream_task_ids, detect.downstream_task_ids) == ({"export"}, {"publish"})
+    assert serialized(dag).get_task("detect").task_type == "SubmitReportJob"
