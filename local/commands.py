@@ -114,10 +114,10 @@ def _print_addresses(seconds: float) -> None:
     creds = _shown(creds_dir())
     table.add_row("Dashboard", addresses["dashboard"], "the reports, minute by minute")
     table.add_row("Airflow", addresses["airflow-api"], f"user admin, password in {creds}/airflow.creds")
-    table.add_row("Report API", f"{addresses['report-api']}/docs", f"token in {creds}/report_api.creds")
+    table.add_row("Report API", f"{addresses['report-api']}/docs", f"tokens in {creds}/report_api.creds")
     table.add_row("ClickHouse", addresses["clickhouse"], f"passwords in {creds}/clickhouse.creds")
     table.add_row("S3", addresses["s3"], f"keys in {creds}/s3.creds")
-    table.add_row("Kafka", addresses["kafka"], "no password")
+    table.add_row("Kafka", addresses["kafka"], f"users in {creds}/kafka_*.creds")
     table.add_row("Schema Registry", addresses["registry"], "")
     console.print(
         f"\n[bold green]Everything runs[/] after {seconds:.0f} s. The first report follows the first full minute."
