@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import structlog
 
-from clickpulse.completeness import OffsetSource
+from clickpulse.completeness import PartitionView
 from clickpulse.errors import ConfigurationError, TransientError
 from connect.condition import Condition
 from connect.rest import ConnectorState, ConnectRest
@@ -23,13 +24,20 @@ _WORKER, _TASKS, _KAFKA, _STALL = "worker", "tasks", "kafka", "stall"
 log = structlog.get_logger()
 
 
+class Positions(Protocol):
+    """Where the sink's group is in the topic."""
+
+    def look(self) -> Mapping[int, PartitionView]:
+        """By partition. Raises `TransientError`."""
+
+
 class Watch:
     """One connector.
 
     Args:
         rest: the worker's REST interface.
         config: what the connector has to be.
-        offsets: the topic's and the sink group's.
+        positions: of the sink's group in the topic.
         condition: is told what is seen.
         why_stalled: names the cause of a stall; empty if it finds none.
         clock: monotonic seconds.
@@ -39,7 +47,7 @@ class Watch:
         self,
         rest: ConnectRest,
         config: Mapping[str, str],
-        offsets: OffsetSource,
+        positions: Positions,
         condition: Condition,
         *,
         why_stalled: Callable[[], str],
@@ -47,7 +55,7 @@ class Watch:
     ) -> None:
         self._rest = rest
         self._config = config
-        self._offsets = offsets
+        self._positions = positions
         self._why_stalled = why_stalled
         self._condition = condition
         self._clock = clock
@@ -100,7 +108,7 @@ class Watch:
 
     def _look_at_offsets(self) -> None:
         try:
-            self._condition.offsets(self._offsets.look(0))
+            self._condition.offsets(self._positions.look())
         except TransientError as error:
             self._condition.pause(_KAFKA, str(error))
             return

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,6 @@ import httpx
 import stamina.instrumentation
 import structlog
 
-from clickpulse.completeness import kafka_offsets
 from clickpulse.credentials import write_private
 from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.logs import configure_logging
@@ -27,6 +27,7 @@ from clickpulse.settings import ClickHouseSettings, ConnectSettings, KafkaSettin
 from clickpulse.tls import client_context, java_trust_options
 from connect.condition import Condition
 from connect.connector import connector_config
+from connect.positions import GroupPositions
 from connect.rest import ConnectRest
 from connect.schemas import SchemaDoor, registry_url
 from connect.sink import health
@@ -76,10 +77,10 @@ def _run(stop: threading.Event) -> bool:
             SchemaDoor(registry_url(connect, registry)) as door,
             health.serving(sink.health_host, sink.health_port, condition, door.answer),
             ConnectRest(f"http://{connect.host}:{connect.port}", connect.connector_name) as rest,
+            closing(GroupPositions(kafka, sink)) as positions,
         ):
             config = connector_config(connect, kafka, clickhouse, sink)
-            offsets = kafka_offsets(kafka, sink)
-            watch = Watch(rest, config, offsets, condition, why_stalled=partial(_why_stalled, door, clickhouse))
+            watch = Watch(rest, config, positions, condition, why_stalled=partial(_why_stalled, door, clickhouse))
             while jvm.poll() is None and not stop.wait(LOOK_SECONDS):
                 watch.look()
             return jvm.poll() is not None and not stop.is_set()

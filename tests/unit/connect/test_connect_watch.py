@@ -52,7 +52,7 @@ class FakeOffsets:
     views: dict[int, PartitionView] = field(default_factory=dict)
     problem: str = ""
 
-    def look(self, end_ms: int) -> Mapping[int, PartitionView]:  # noqa: ARG002 - the protocol's
+    def look(self) -> Mapping[int, PartitionView]:
         if self.problem:
             raise TransientError(self.problem)
         return self.views
