@@ -28,6 +28,7 @@ from pydantic import AnyHttpUrl
 
 from clickpulse.clients import clickhouse_client
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings
+from clickpulse.tls import client_context
 from tests.support import free_port, kafka_login
 
 PARTITIONS = 6
@@ -130,7 +131,7 @@ class World:
         self.environment |= {
             "CLICKHOUSE_SERVER_PORT": port,
             "CLICKHOUSE_SERVER_DATA_DIR": str(self.folder / "clickhouse"),
-            "CLICKHOUSE_URL": f"http://127.0.0.1:{port}",
+            "CLICKHOUSE_URL": f"{self.clickhouse.url.scheme}://127.0.0.1:{port}",
         }
         with (self.folder / "clickhouse.log").open("ab") as stream:
             server = subprocess.Popen(
@@ -141,7 +142,7 @@ class World:
             )
         self.processes.append(server)
         self.clickhouse = self.clickhouse.model_copy(update={"url": AnyHttpUrl(self.environment["CLICKHOUSE_URL"])})
-        wait_for(lambda: _answers(f"{self.clickhouse.url}ping"), "ClickHouse answers")
+        wait_for(lambda: _answers(f"{self.clickhouse.url}ping", self.clickhouse.ca_file), "ClickHouse answers")
         return server
 
     def migrate(self) -> None:
@@ -308,8 +309,8 @@ def world(stack: Path, tmp_path: Path) -> Iterator[World]:
     database.close()
 
 
-def _answers(url: str) -> bool:
+def _answers(url: str, ca_file: Path | None = None) -> bool:
     try:
-        return httpx.get(url).status_code == httpx.codes.OK
+        return httpx.get(url, verify=client_context(ca_file)).status_code == httpx.codes.OK
     except httpx.TransportError:
         return False
