@@ -30,8 +30,6 @@ from tests.images.buildah import BASE, build, make_base, output
 from tests.images.compose_model import ComposeModel
 from tests.images.run_services import run_all
 
-NOT_ON_PYTHON = {"clickhouse"}
-"""Built from an image that has to be pulled."""
 LONG = {"s3", "connect"}
 """Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive."""
 
@@ -46,7 +44,9 @@ def main() -> int:
         run_all(options.images, options.folder)
         return 0
     model = ComposeModel()
-    wanted = options.images or sorted(model.builds().keys() - NOT_ON_PYTHON - LONG)
+    wanted = options.images or sorted(
+        name for name, one in model.builds().items() if one.on_python and name not in LONG
+    )
     with tempfile.TemporaryDirectory(prefix="clickpulse-images-") as folder:
         Path(folder).chmod(0o755)
         make_base(options.root_files, options.certificates)
@@ -62,6 +62,7 @@ def main() -> int:
         for name in wanted:
             output("buildah", "rmi", "--force", model.builds()[name].image)
         output("buildah", "rmi", "--force", BASE)
+        output("buildah", "rmi", "--prune", "--force")  # the stages that images were copied from, which have no name
     return status
 
 

@@ -59,24 +59,19 @@ def make_base(root_files: Path, certificates: Path | None) -> None:
 def build(image: str, context: Path, dockerfile: str, target: str, arguments: Mapping[str, str], log: Path) -> float:
     """Build an image on the local base; returns its size in MB of 10^6 bytes, of which the base is a part."""
     options = [f"--build-arg={name}={value}" for name, value in {**arguments, "PYTHON_IMAGE": BASE}.items()]
-    command = [
-        "buildah",
-        "bud",
-        "--isolation=chroot",
-        "--format=docker",
-        "--layers",
-        f"--target={target}",
-        f"--file={dockerfile}",
-    ]
+    command = ["buildah", "bud", "--isolation=chroot", "--format=docker"]
+    command += [f"--target={target}", f"--file={dockerfile}", *options, f"--tag={image}", str(context)]
     with log.open("w") as stream:
-        subprocess.run([*command, *options, f"--tag={image}", context], stdout=stream, stderr=stream, check=True)
+        done = subprocess.run(command, stdout=stream, stderr=stream, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{image} was not built; the end of what Buildah said:\n{log.read_text()[-3000:]}")
     return size(image)
 
 
 def size(image: str) -> float:
     """An image's size in MB of 10^6 bytes."""
     listed = json.loads(output("buildah", "images", "--json"))
-    sizes = {name: found["size"] for found in listed for name in found["names"]}
+    sizes = {name: found["size"] for found in listed for name in found["names"] or ()}
     number, unit = sizes[image].split()
     return float(number) * {"KB": 1e-3, "MB": 1, "GB": 1e3}[unit]
 

@@ -22,6 +22,11 @@ class Build:
     target: str
     arguments: dict[str, str]
 
+    @property
+    def on_python(self) -> bool:
+        """Whether no other image than Python's has to be pulled for it."""
+        return {name for name in self.arguments if name.endswith("_IMAGE")} == {"PYTHON_IMAGE"}
+
 
 class ComposeModel:
     """The resolved services."""
