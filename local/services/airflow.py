@@ -62,7 +62,7 @@ def services(stack: Stack) -> list[Service]:
     ) -> Service:  # fmt: skip
         return Service(
             name=name, title=title, command=python_module("airflow", *arguments), probe=probe, needs=needs,
-            environment=settings, address=shown, configure=configure, start_seconds=120, stop_seconds=30,
+            environment=settings, address=shown, configure=configure, start_seconds=240, stop_seconds=30,
         )  # fmt: skip
 
     port = str(stack.local.airflow_port)

@@ -41,7 +41,7 @@ class Service:
     install: Callable[[], object] | None = None
     configure: Callable[[], object] | None = None
     prepare: Callable[[], object] | None = None
-    start_seconds: float = 90
+    start_seconds: float = 240
     stop_seconds: int = 15
 
 

@@ -49,7 +49,7 @@ def services(stack: Stack) -> list[Service]:
             },
             address=f"http://{HOST}:{stack.local.connect_port}",
             install=install,
-            start_seconds=180,
+            start_seconds=240,
             stop_seconds=30,
         )
     ]

@@ -46,6 +46,6 @@ def services(stack: Stack) -> list[Service]:
             address=f"http://{HOST}:{port}/apis/ccompat/v7",
             install=install,
             prepare=prepare,
-            start_seconds=120,
+            start_seconds=240,
         )
     ]

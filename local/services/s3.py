@@ -5,13 +5,10 @@ from __future__ import annotations
 from dotenv import dotenv_values
 
 from clickpulse.errors import ConfigurationError
-from clickpulse.settings import S3Settings, certs_dir, creds_dir
+from clickpulse.settings import certs_dir, creds_dir
 from local import probes, s3gateway
-from local.services.base import Service, Stack
-from local.settings import HOST, data_dir
-from s3.bucket import ensure_bucket
-
-_BUCKET_SECONDS = 30
+from local.services.base import Service, Stack, python_module, run_step
+from local.settings import HOST, data_dir, log_dir
 
 
 def services(stack: Stack) -> list[Service]:
@@ -25,7 +22,7 @@ def services(stack: Stack) -> list[Service]:
             (folder / name).mkdir(parents=True, exist_ok=True)
 
     def create_bucket() -> None:
-        ensure_bucket(S3Settings.load(), timeout_seconds=_BUCKET_SECONDS)
+        run_step(python_module("s3.bucket"), stack.environment, log_dir() / "bucket.log")
 
     tls = ["--cert", str(certs_dir() / "s3.crt"), "--key", str(certs_dir() / "s3.key")] if stack.local.tls else []
     if stack.local.s3_gateway == "versitygw":

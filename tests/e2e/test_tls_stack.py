@@ -1,6 +1,6 @@
 """The whole job with `LOCAL_TLS=true`: the stack is stopped and comes back over TLS, with the data it had.
 
-The last of the end-to-end tests, by its name: the stack goes on over TLS after it.
+Afterwards it goes back to what it was, as other tests start services of their own without TLS.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import csv
 import json
 import os
 import ssl
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -37,18 +38,25 @@ REPORT_SECONDS = 180
 
 
 @pytest.fixture(scope="module")
-def tls_stack(stack: Path) -> Path:
+def tls_stack(stack: Path) -> Iterator[Path]:
     """The stack over TLS; one that was given stays as it is."""
     if external():
         pytest.skip("the services run elsewhere: whether they speak TLS is decided there")
     if dotenv_values(stack_env_file()).get("LOCAL_TLS") != "true":
         if os.environ.get("CLICKPULSE_TEST_HOME"):
             pytest.skip("the stack in CLICKPULSE_TEST_HOME was started without LOCAL_TLS=true")
-        run_clickpulse("down", timeout=180)
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("LOCAL_TLS", "true")
-            run_clickpulse("up", "--no-traffic", timeout=400)
-    return stack
+        restart(tls=True)
+        yield stack
+        restart(tls=False)
+    else:
+        yield stack
+
+
+def restart(*, tls: bool) -> None:
+    run_clickpulse("down", timeout=180)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LOCAL_TLS", str(tls).lower())
+        run_clickpulse("up", "--no-traffic", timeout=400)
 
 
 @pytest.fixture(scope="module")
