@@ -9,10 +9,12 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from clickpulse.settings import PROJECT_ROOT, KafkaSettings
+from clickpulse.windows import MinuteWindow
 
 _POLL_SECONDS = 0.2
 _STOP_SECONDS = 30
@@ -43,6 +45,17 @@ def kafka_login(settings: KafkaSettings) -> dict[str, str]:
     """Return the environment that makes a program log in to Kafka as the user of `settings`."""
     name, password = settings.login()
     return {"KAFKA_SASL_USERNAME": name, "KAFKA_SASL_PASSWORD": password}
+
+
+def wait_for_a_minute_of_its_own() -> None:
+    """Wait for the start of a minute that begins after this call: what other tests sent belongs to earlier ones."""
+    began = MinuteWindow.containing(datetime.now(UTC))
+
+    def early_in_a_later_minute() -> bool:
+        now = datetime.now(UTC)
+        return MinuteWindow.containing(now) != began and 3 <= now.second <= 40
+
+    wait_for(early_in_a_later_minute, seconds=100, what="a minute of its own")
 
 
 def wait_for(look: Callable[[], _T | None], *, seconds: float, what: str) -> _T:

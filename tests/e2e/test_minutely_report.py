@@ -16,7 +16,7 @@ from clickpulse.clients import report_reader, s3_client
 from clickpulse.objects import WindowObjects
 from clickpulse.settings import PROJECT_ROOT, DashboardSettings, ReportReaderSettings, S3Settings
 from clickpulse.windows import MinuteWindow, minutes_between
-from tests.support import run_clickpulse, wait_for
+from tests.support import run_clickpulse, wait_for, wait_for_a_minute_of_its_own
 
 FILE = PROJECT_ROOT / "tests" / "data" / "clickstream_small.csv"
 MAPPING = PROJECT_ROOT / "tests" / "data" / "mappings" / "clickstream_small.yaml"
@@ -81,7 +81,7 @@ class Replayed:
 @pytest.fixture(scope="module")
 def replayed(sink: str) -> Replayed:  # noqa: ARG001 - it has to run
     """The file, replayed within one minute with either sink, and that minute's report from the API."""
-    wait_for(lambda: 3 <= datetime.now(UTC).second <= 40, seconds=60, what="a minute with time left in it")
+    wait_for_a_minute_of_its_own()
     out = run_clickpulse("replay", str(FILE), "--mapping", str(MAPPING), "--speed", "max", "--json", "--quiet")
     summary = json.loads(out)
     (window,) = [MinuteWindow.parse(text) for text in summary["acknowledged_per_minute"]]

@@ -10,7 +10,6 @@ import json
 import os
 import ssl
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
@@ -29,7 +28,7 @@ from clickpulse.settings import (
 )
 from clickpulse.windows import MinuteWindow
 from tests.certificates import make_certificates
-from tests.support import external, run_clickpulse, wait_for
+from tests.support import external, run_clickpulse, wait_for, wait_for_a_minute_of_its_own
 
 FILE = PROJECT_ROOT / "tests" / "data" / "clickstream_small.csv"
 MAPPING = PROJECT_ROOT / "tests" / "data" / "mappings" / "clickstream_small.yaml"
@@ -63,7 +62,7 @@ def restart(*, tls: bool) -> None:
 def report(tls_stack: Path) -> dict:
     """The report of a minute into which a file was replayed."""
     del tls_stack
-    wait_for(lambda: 3 <= datetime.now(UTC).second <= 40, seconds=60, what="a minute with time left in it")
+    wait_for_a_minute_of_its_own()
     sent = run_clickpulse("replay", str(FILE), "--mapping", str(MAPPING), "--speed", "max", "--json", "--quiet")
     ((window, acknowledged),) = json.loads(sent)["acknowledged_per_minute"].items()
     with report_reader(ReportReaderSettings.load()) as api:
