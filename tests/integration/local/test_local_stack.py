@@ -27,7 +27,8 @@ def test_a_second_start_changes_nothing() -> None:
 @pytest.mark.usefixtures("stack")
 def test_every_port_listens_on_loopback_alone() -> None:
     settings = LocalSettings.load()
-    ports = {getattr(settings, name) for name in PORT_FIELDS}
+    idle = {"connect_port"} if settings.sink == "embedded" else set()
+    ports = {getattr(settings, name) for name in PORT_FIELDS if name not in idle}
     pids = {process.pid for process in stack_processes()}
     listening = [c for c in psutil.net_connections("tcp") if c.status == psutil.CONN_LISTEN and c.pid in pids]
     addresses = {connection.laddr.ip.removeprefix("::ffff:") for connection in listening}
@@ -41,7 +42,7 @@ def test_no_secret_is_in_a_command_line_or_a_log(stack: Path) -> None:
         line.split("=", 1)[1]
         for file in (stack / "creds").glob("*.creds")
         for line in file.read_text().splitlines()
-        if "=" in line
+        if "=" in line and not line.split("=", 1)[0].endswith(("_USERNAME", "_CLUSTER_ID"))
     ]
     assert len(secrets) > 8
     commands = [" ".join(process.cmdline()) for process in stack_processes()]
