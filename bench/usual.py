@@ -20,6 +20,8 @@ from spark.submission import submission
 
 _ROWS = Path(__file__).with_name("pull_rows.sql")
 _JOB = str(PROJECT_ROOT / "spark" / "report_job.py")
+_LEFT_BY_SPARK_CONNECT = frozenset({"SPARK_REMOTE", "SPARK_LOCAL_REMOTE", "SPARK_CONNECT_MODE_ENABLED"})
+"""Variables that a Connect session sets in its process; with them `spark-submit` makes a client instead of a driver."""
 
 
 def pull_and_upload(clickhouse: ClickHouseSettings, s3: S3Settings, window: MinuteWindow) -> float:
@@ -43,6 +45,7 @@ def cold_submit(environment: Mapping[str, str], log: Path, window: MinuteWindow)
     with submission(settings, WindowObjects(window)) as job:
         arguments = ["--properties-file", job.properties_file, _JOB, "--window", str(window), "--submitted"]
         command = jvm.submit_command(settings, settings.driver_memory, arguments)
+        clean = {name: value for name, value in environment.items() if name not in _LEFT_BY_SPARK_CONNECT}
         began = time.perf_counter()
-        run_step(command, {**environment, **job.environment}, log)
+        run_step(command, {**clean, **job.environment}, log)
         return time.perf_counter() - began
