@@ -75,3 +75,31 @@ EXAMPLE_REPORT: dict[str, Any] = {
 }
 
 EXAMPLE_STORED_REPORT = EXAMPLE_REPORT | {"received_at": "2026-11-22T10:06:02.131Z", "freshness_seconds": 2.131}
+
+EXAMPLE_SUMMARIES: dict[str, Any] = {
+    "items": [
+        {
+            "window": "2026-11-22T10:05:00Z",
+            "revision": 1,
+            "revision_reason": "2 late events",
+            "complete": True,
+            "events": 30_052,
+            "digest": "9b1d3f0a5c7e2846b0d94f6a18c35e7d2f60b8a4c1e97d53f02a6b8c4d1e7f93",
+            "cutoff": {"0": 90_290, "1": 88_412},
+            "received_at": "2026-11-22T10:07:03.482Z",
+        }
+    ],
+    "next_from": "2026-11-23T11:05:00Z",
+}
+
+EXAMPLE_OUTCOMES: list[dict[str, Any]] = [
+    {"window": "2026-11-22T10:05:00Z", "revision": 0, "outcome": "created"},
+    {"window": "2026-11-22T10:06:00Z", "revision": 0, "outcome": "unchanged"},
+    {
+        "window": "2026-11-22T10:07:00Z",
+        "revision": 0,
+        "outcome": "conflict",
+        "detail": "revision 0 of 2026-11-22T10:07Z is stored with other content: "
+        "a stored revision never changes, post what changed as the next revision",
+    },
+]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 
 from clickpulse.reports import Report
-from clickpulse.stored_reports import RevisionSummary
+from clickpulse.stored_reports import ReportSummary, RevisionSummary
 from clickpulse.windows import MinuteWindow
-from dashboard_api.repository import Listing, Position, ReportConflictError, StoredRow
+from dashboard_api.repository import Listing, Outcome, Position, ReportConflictError, StoredRow
 
 
 class MemoryReports:
@@ -41,6 +41,15 @@ class MemoryReports:
             raise ReportConflictError(window, report.revision, stored.digest, digest)
         return stored, False
 
+    def add_all(self, reports: Sequence[Report]) -> list[Outcome]:
+        outcomes: list[Outcome] = []
+        for report in reports:
+            try:
+                outcomes.append(self.add(report))
+            except ReportConflictError as error:
+                outcomes.append(error)
+        return outcomes
+
     def latest(self) -> StoredRow | None:
         return max(self._rows.values(), key=_key, default=None)
 
@@ -54,11 +63,17 @@ class MemoryReports:
         found = sorted((row for row in self._rows.values() if _listed(row, listing)), key=_key, reverse=True)
         if not listing.all_revisions:
             found = [row for row in found if row == self.one(row.window, None)]
+        if listing.complete is not None:
+            found = [row for row in found if self._complete(row.window) == listing.complete]
         return found[: listing.limit]
 
     def revisions(self, window: MinuteWindow) -> list[RevisionSummary]:
         found = sorted((row for row in self._rows.values() if row.window == window), key=_key, reverse=True)
         return [_summary(row) for row in found]
+
+    def summaries(self, start: datetime | None, end: datetime | None, limit: int) -> list[ReportSummary]:
+        latest = self.rows(Listing(len(self._rows), start, end))
+        return [_report_summary(row) for row in reversed(latest)][:limit]
 
     def newest_window(self) -> MinuteWindow | None:
         newest = self.latest()
@@ -84,6 +99,10 @@ class MemoryReports:
 
     def close(self) -> None:
         """Nothing to do."""
+
+    def _complete(self, window: MinuteWindow) -> bool:
+        latest = self.one(window, None)
+        return bool(latest and latest.body and latest.body["complete"])
 
 
 def _key(row: StoredRow) -> tuple[MinuteWindow, int]:
@@ -112,3 +131,9 @@ def _summary(row: StoredRow) -> RevisionSummary:
         digest=row.digest,
         received_at=row.received_at,
     )
+
+
+def _report_summary(row: StoredRow) -> ReportSummary:
+    partitions = (row.body or {})["completeness"]["partitions"]
+    cutoff = {one["partition"]: one["committed_offset"] for one in partitions}
+    return ReportSummary(window=row.window.start, cutoff=cutoff, **_summary(row).model_dump())

@@ -20,6 +20,9 @@ DESCRIPTION = """
 Minutely reports on user interactions. A report is known by its **window** (the minute's start, UTC) and
 its **revision**; a stored revision never changes, late data make the next one.
 
+Many are posted at once to `POST /api/v1/reports/batch`, which answers with an outcome for each. What there is of a
+range, without bodies, is at `GET /api/v1/reports/summaries`.
+
 Readers poll `GET /api/v1/reports/latest` with `If-None-Match`, where 304 costs next to nothing, or follow
 `GET /api/v1/reports/stream`. Bearer tokens have the scope `reports:read`, `reports:write` or `admin`, which is all of
 them; reading can be open by setting. Each token, or address without one, has so many reads and writes a minute:
@@ -43,12 +46,25 @@ POSTED_BODY: dict[str, Any] = {
     }
 }
 
+POSTED_BATCH: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "at most 500 reports and 16 MiB",
+        "content": {
+            "application/json": {
+                "schema": {"type": "array", "maxItems": 500, "items": {"$ref": "#/components/schemas/Report"}},
+                "example": [EXAMPLE_REPORT],
+            },
+        },
+    }
+}
+
 _WHEN = {
     HTTPStatus.UNAUTHORIZED: "No token, or one that is not known",
     HTTPStatus.FORBIDDEN: "The token lacks the scope",
     HTTPStatus.NOT_FOUND: "There is no such report",
     HTTPStatus.CONFLICT: "The window and revision are taken by other content",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is larger than 1 MiB",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The body is too large: a report has at most 1 MiB, a batch 16 MiB",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "The body is not sent as application/json",
     HTTPStatus.UNPROCESSABLE_ENTITY: "Something in the request is wrong; `errors` says what and where",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many requests within a minute; try again after `Retry-After` seconds",
@@ -92,10 +108,16 @@ def _restore_examples(part: Any) -> None:
             _restore_examples(member)
     elif isinstance(part, dict):
         for name, member in part.items():
-            if name == "example" and isinstance(member, dict) and "window" in member:
+            if name == "example" and _is_report(member):
                 part[name] = EXAMPLE_STORED_REPORT if "received_at" in member else EXAMPLE_REPORT
+            elif name == "example" and isinstance(member, list) and any(map(_is_report, member)):
+                part[name] = [EXAMPLE_REPORT]
             else:
                 _restore_examples(member)
+
+
+def _is_report(example: Any) -> bool:
+    return isinstance(example, dict) and "totals" in example
 
 
 def _problem(status: HTTPStatus) -> dict[str, Any]:

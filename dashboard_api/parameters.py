@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -16,8 +17,18 @@ from dashboard_api.repository import Listing, Position, ReportRepository
 
 MAX_REVISION = 2**31 - 1
 MAX_PAGE = 500
+MAX_SUMMARIES = 1500
+"""A day with some room; one takes about 250 bytes."""
 
 _EXAMPLE = "2026-11-22T10:05Z"
+
+
+@dataclass(frozen=True)
+class Span:
+    """Minutes that start in `[start, end)`."""
+
+    start: datetime | None
+    end: datetime | None
 
 
 def window(
@@ -27,6 +38,7 @@ def window(
 
 
 def listing(
+    *,
     from_: Annotated[
         str | None,
         Query(alias="from", description="minutes that start here or later; ISO 8601, UTC", examples=[_EXAMPLE]),
@@ -35,11 +47,23 @@ def listing(
     limit: Annotated[int, Query(ge=1, le=MAX_PAGE, description="reports a page")] = 60,
     cursor: Annotated[str | None, Query(description="`next_cursor` of the page before")] = None,
     all_revisions: Annotated[bool, Query(description="every revision, not only the highest of each minute")] = False,
+    complete: Annotated[
+        bool | None, Query(description="only minutes of which the highest revision is complete, or is not")
+    ] = None,
 ) -> Listing:
-    start, end = _instant("from", from_), _instant("to", to)
-    if start and end and start > end:
-        raise invalid_parameter("from", f"is later than to ({start.isoformat()} > {end.isoformat()})")
-    return Listing(limit, start, end, decode_cursor(cursor) if cursor else None, all_revisions)
+    start, end = _range(from_, to)
+    return Listing(limit, start, end, decode_cursor(cursor) if cursor else None, all_revisions, complete)
+
+
+def span(
+    from_: Annotated[
+        str, Query(alias="from", description="minutes that start here or later; ISO 8601, UTC", examples=[_EXAMPLE])
+    ],
+    to: Annotated[
+        str, Query(description="minutes that start before this; ISO 8601, UTC", examples=["2026-11-23T10:05Z"])
+    ],
+) -> Span:
+    return Span(*_range(from_, to))
 
 
 def encode_cursor(position: Position) -> str:
@@ -68,6 +92,13 @@ def _window(name: str, text: str) -> MinuteWindow:
         raise invalid_parameter(name, f"{text!r} is out of range") from None
 
 
+def _range(from_: str | None, to: str | None) -> tuple[datetime | None, datetime | None]:
+    start, end = _instant("from", from_), _instant("to", to)
+    if start and end and start > end:
+        raise invalid_parameter("from", f"is later than to ({start.isoformat()} > {end.isoformat()})")
+    return start, end
+
+
 def _instant(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
@@ -90,5 +121,6 @@ def repository(request: Request) -> ReportRepository:
 
 Repository = Annotated[ReportRepository, Depends(repository)]
 WindowParameter = Annotated[MinuteWindow, Depends(window)]
+SpanParameter = Annotated[Span, Depends(span)]
 ListingParameter = Annotated[Listing, Depends(listing)]
 RevisionParameter = Annotated[int | None, Query(ge=0, le=MAX_REVISION, description="default: the highest")]

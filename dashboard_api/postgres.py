@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import cursor as Cursor  # noqa: N812  # psycopg2 names its class in lower case
 
 from clickpulse.reports import Report
-from clickpulse.stored_reports import RevisionSummary
+from clickpulse.stored_reports import ReportSummary, RevisionSummary
 from clickpulse.windows import MinuteWindow
 from dashboard_api.database import Database
 from dashboard_api.listener import Listener
 from dashboard_api.migrate import migrate
-from dashboard_api.repository import Listing, ReportConflictError, StoredRow, UnstorableReportError
+from dashboard_api.repository import Listing, Outcome, ReportConflictError, StoredRow, UnstorableReportError
 from dashboard_api.sql import query
 
 _CHANNEL = "clickpulse_reports"
 _ARRIVAL_LOCK = 0x61727269  # any number that no one else locks: "arri" in ASCII
+_ARRIVAL = {"lock": _ARRIVAL_LOCK, "channel": _CHANNEL}
+_COLUMNS = ("window", "revision", "complete", "digest", "events", "errors", "anomalies", "body")
+
+_Key = tuple[datetime, int]
 
 
 class PostgresReports:
@@ -35,30 +40,48 @@ class PostgresReports:
             self._prepared = True
 
     def add(self, report: Report) -> tuple[StoredRow, bool]:
-        digest = report.digest()
-        row = {
-            "window": report.window,
-            "revision": report.revision,
-            "complete": report.complete,
-            "digest": digest,
-            "events": report.totals.events,
-            "errors": report.totals.errors,
-            "anomalies": len(report.anomalies),
-            "body": report.model_dump_json(),
-            "lock": _ARRIVAL_LOCK,
-            "channel": _CHANNEL,
-        }
+        values = _values(report)
         try:
-            inserted = self._rows("insert_report", row)
+            inserted = self._rows("insert_report", values | _ARRIVAL)
         except psycopg2.DataError as error:
             raise UnstorableReportError(str(error).partition("\n")[0]) from error
         if inserted:
             return inserted[0], True
         # A statement of its own: it sees what the insert had to wait for.
         stored = self._rows("select_report", {"window": report.window, "revision": report.revision})[0]
-        if stored.digest != digest:
-            raise ReportConflictError(stored.window, stored.revision, stored.digest, digest)
-        return stored, False
+        return _same(stored, values["digest"]), False
+
+    def add_all(self, reports: Sequence[Report]) -> list[Outcome]:
+        """One transaction for all: one commit instead of hundreds, and those who follow are told once.
+
+        A taken key does not end the transaction, so a refused report stops no other. Only a value that Postgres has no
+        room for does; then each report is stored alone, which is harmless as nothing was.
+        """
+        if not reports:
+            return []
+        self.prepare()
+        values = [_values(report) for report in reports]
+        try:
+            created, stored = self._database.run(lambda cursor: _insert_all(cursor, values))
+        except psycopg2.DataError:
+            return [self._outcome(report) for report in reports]
+        outcomes: list[Outcome] = []
+        for one in values:
+            key = _key_of(one)
+            if key in created:  # the first of the batch with this key
+                outcomes.append((created.pop(key), True))
+                continue
+            try:
+                outcomes.append((_same(stored[key], one["digest"]), False))
+            except ReportConflictError as error:
+                outcomes.append(error)
+        return outcomes
+
+    def _outcome(self, report: Report) -> Outcome:
+        try:
+            return self.add(report)
+        except (ReportConflictError, UnstorableReportError) as error:
+            return error
 
     def latest(self) -> StoredRow | None:
         return next(iter(self._rows("select_latest", {})), None)
@@ -75,12 +98,17 @@ class PostgresReports:
             "after_revision": listing.after and listing.after.revision,
             "limit": listing.limit,
             "bodies": bodies,
+            "complete": listing.complete,
         }
         return self._rows(name, parameters)
 
     def revisions(self, window: MinuteWindow) -> list[RevisionSummary]:
         found = self._fetch("list_revisions", {"window": window.start})
         return [RevisionSummary.model_validate(dict(row)) for row in found]
+
+    def summaries(self, start: datetime | None, end: datetime | None, limit: int) -> list[ReportSummary]:
+        found = self._fetch("list_summaries", {"from": start, "to": end, "limit": limit})
+        return [ReportSummary.model_validate(dict(row)) for row in found]
 
     def newest_window(self) -> MinuteWindow | None:
         newest = self._fetch("select_newest_window", {})[0][0]
@@ -125,3 +153,46 @@ class PostgresReports:
 def _stored(row: Any) -> StoredRow:
     window = MinuteWindow.containing(row["window_start"])
     return StoredRow(window, row["revision"], row["digest"], row["received_at"], row["body"])
+
+
+def _values(report: Report) -> dict[str, Any]:
+    return {
+        "window": report.window,
+        "revision": report.revision,
+        "complete": report.complete,
+        "digest": report.digest(),
+        "events": report.totals.events,
+        "errors": report.totals.errors,
+        "anomalies": len(report.anomalies),
+        "body": report.model_dump_json(),
+    }
+
+
+def _same(stored: StoredRow, digest: str) -> StoredRow:
+    """The stored row, if it has this digest, else `ReportConflictError`."""
+    if stored.digest != digest:
+        raise ReportConflictError(stored.window, stored.revision, stored.digest, digest)
+    return stored
+
+
+def _insert_all(
+    cursor: Cursor, values: Sequence[dict[str, Any]]
+) -> tuple[dict[_Key, StoredRow], dict[_Key, StoredRow]]:
+    """Store what is not there yet: the rows stored now, and the rows of all keys, both without bodies."""
+    first: dict[_Key, dict[str, Any]] = {}
+    for one in values:
+        first.setdefault(_key_of(one), one)
+    columns = {name: [one[name] for one in first.values()] for name in _COLUMNS}
+    cursor.execute(query("insert_reports"), columns | _ARRIVAL)
+    created = {_key_of_row(row): row for row in map(_stored, cursor.fetchall())}
+    # A statement of its own: it sees what the insert had to wait for.
+    cursor.execute(query("select_keys"), {name: columns[name] for name in ("window", "revision")})
+    return created, {_key_of_row(row): row for row in map(_stored, cursor.fetchall())}
+
+
+def _key_of(values: dict[str, Any]) -> _Key:
+    return values["window"], values["revision"]
+
+
+def _key_of_row(row: StoredRow) -> _Key:
+    return row.window.start, row.revision

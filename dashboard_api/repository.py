@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
 from clickpulse.errors import ClickpulseError
 from clickpulse.reports import Report
-from clickpulse.stored_reports import RevisionSummary
+from clickpulse.stored_reports import ReportSummary, RevisionSummary
 from clickpulse.windows import MinuteWindow
 
 
@@ -40,6 +40,10 @@ class StoredRow:
     body: dict[str, Any] | None
 
 
+Outcome = tuple[StoredRow, bool] | ReportConflictError | UnstorableReportError
+"""What became of one report of several: the stored row and whether it is new, or why it was not stored."""
+
+
 @dataclass(frozen=True)
 class Position:
     """Where a page ended: the next one starts below this window (and revision)."""
@@ -50,13 +54,17 @@ class Position:
 
 @dataclass(frozen=True)
 class Listing:
-    """What to list: minutes starting in `[start, end)`, newest first."""
+    """What to list: minutes starting in `[start, end)`, newest first.
+
+    With `complete`, only those minutes of which the highest revision is complete, or is not.
+    """
 
     limit: int
     start: datetime | None = None
     end: datetime | None = None
     after: Position | None = None
     all_revisions: bool = False
+    complete: bool | None = None
 
 
 class ReportRepository(Protocol):
@@ -73,6 +81,9 @@ class ReportRepository(Protocol):
             UnstorableReportError: the database refuses a value.
         """
 
+    def add_all(self, reports: Sequence[Report]) -> list[Outcome]:
+        """Store each report whose key is free; the outcomes in the reports' order. A refused one stops no other."""
+
     def latest(self) -> StoredRow | None:
         """The highest revision of the newest window."""
 
@@ -84,6 +95,9 @@ class ReportRepository(Protocol):
 
     def revisions(self, window: MinuteWindow) -> list[RevisionSummary]:
         """All revisions of the window, highest first."""
+
+    def summaries(self, start: datetime | None, end: datetime | None, limit: int) -> list[ReportSummary]:
+        """The highest revision of each minute in `[start, end)`, oldest first, at most `limit`."""
 
     def newest_window(self) -> MinuteWindow | None: ...
 

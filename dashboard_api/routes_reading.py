@@ -10,13 +10,22 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from clickpulse.reports import report_json_schema
-from clickpulse.stored_reports import ReportPage, RevisionList, StoredReport
+from clickpulse.stored_reports import ReportPage, RevisionList, StoredReport, SummaryPage
+from clickpulse.windows import MinuteWindow
 from dashboard_api import stream
 from dashboard_api.answers import entity_tag, json_answer, not_modified, stored_report, unchanged
 from dashboard_api.auth import Scope, require
-from dashboard_api.example_report import EXAMPLE_STORED_REPORT
+from dashboard_api.example_report import EXAMPLE_STORED_REPORT, EXAMPLE_SUMMARIES
 from dashboard_api.openapi import Responses, problems
-from dashboard_api.parameters import ListingParameter, Repository, RevisionParameter, WindowParameter, encode_cursor
+from dashboard_api.parameters import (
+    MAX_SUMMARIES,
+    ListingParameter,
+    Repository,
+    RevisionParameter,
+    SpanParameter,
+    WindowParameter,
+    encode_cursor,
+)
 from dashboard_api.problems import ProblemError, report_not_found
 from dashboard_api.repository import Position, StoredRow
 
@@ -32,6 +41,7 @@ schemas = APIRouter(prefix="/api/v1/schemas", tags=["schemas"])
 
 _UNCHANGED: Responses = {304: {"description": "Not changed since the answer with the tag in `If-None-Match`"}}
 _FOUND: Responses = {200: {"content": {"application/json": {"example": EXAMPLE_STORED_REPORT}}}, **_UNCHANGED}
+_SUMMARIES: Responses = {200: {"content": {"application/json": {"example": EXAMPLE_SUMMARIES}}}, **_UNCHANGED}
 _EVENTS: Responses = {
     200: {
         "description": "Events named `report`; the data are a stored report, the id is for `Last-Event-ID`",
@@ -88,6 +98,18 @@ def list_reports(request: Request, listing: ListingParameter, kept: Repository) 
         headers["Link"] = f'<{request.url.include_query_params(cursor=cursor)}>; rel="next"'
     content = {"items": [stored_report(row) for row in rows], "next_cursor": cursor}
     return json_answer(content, entity_tag(found, str(request.url.query)), headers=headers)
+
+
+@router.get("/summaries", summary="What there is of a range", response_model=SummaryPage, responses=_SUMMARIES | _WRONG)
+def summaries(request: Request, span: SpanParameter, kept: Repository) -> Response:
+    """Minutes that start in `[from, to)` and have a report, oldest first: the highest revision of each, without its
+    body. At most 1,500 at once; `next_from` is where to go on.
+    """
+    found = kept.summaries(span.start, span.end, MAX_SUMMARIES + 1)  # one more: is there a next page?
+    items, more = found[:MAX_SUMMARIES], found[MAX_SUMMARIES:]
+    page = SummaryPage(items=items, next_from=more[0].window if more else None)
+    rows = [StoredRow(MinuteWindow(one.window), one.revision, one.digest, one.received_at, None) for one in found]
+    return _answer(request, entity_tag(rows, str(request.url.query)), page.model_dump(mode="json"))
 
 
 @router.get(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -9,16 +10,16 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from clickpulse.reports import Report
-from clickpulse.stored_reports import RevisionList, StoredReport
+from clickpulse.stored_reports import BatchOutcome, RevisionList, StoredReport
 from dashboard_api.answers import entity_tag, freshness_seconds, json_answer, stored_report
 from dashboard_api.auth import Scope, require
-from dashboard_api.bodies import posted_report
-from dashboard_api.example_report import EXAMPLE_STORED_REPORT
+from dashboard_api.bodies import parse_batch, posted_batch, posted_report
+from dashboard_api.example_report import EXAMPLE_OUTCOMES, EXAMPLE_STORED_REPORT
 from dashboard_api.metrics import Metrics
-from dashboard_api.openapi import POSTED_BODY, Responses, problems
+from dashboard_api.openapi import POSTED_BATCH, POSTED_BODY, Responses, problems
 from dashboard_api.parameters import Repository, RevisionParameter, WindowParameter
 from dashboard_api.problems import report_not_found
-from dashboard_api.repository import ReportConflictError
+from dashboard_api.repository import Outcome, ReportConflictError, UnstorableReportError
 
 router = APIRouter(
     prefix="/api/v1/reports",
@@ -35,6 +36,13 @@ _EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": EXAMPLE_
 _STORED: Responses = {
     201: {"description": "Stored; `Location` is its address"} | _EXAMPLE,
     200: {"description": "This report was stored before; nothing changed", "model": StoredReport} | _EXAMPLE,
+}
+
+_TOLD: Responses = {
+    200: {
+        "description": "An outcome for each report, in the order of the reports",
+        "content": {"application/json": {"example": EXAMPLE_OUTCOMES}},
+    }
 }
 
 log = structlog.get_logger()
@@ -58,15 +66,40 @@ def post_report(request: Request, report: Annotated[Report, Depends(posted_repor
     metrics: Metrics = request.app.state.metrics
     try:
         row, created = kept.add(report)
-    except ReportConflictError:
-        metrics.posts.labels("conflict").inc()
+    except ReportConflictError as error:
+        _count(metrics, error)
         raise
-    metrics.posts.labels("created" if created else "unchanged").inc()
-    if created:
-        metrics.freshness.labels("later" if row.revision else "first").observe(freshness_seconds(row))
+    _count(metrics, (row, created))
     status = HTTPStatus.CREATED if created else HTTPStatus.OK
     location = f"/api/v1/reports/{row.window}?revision={row.revision}"
     return json_answer(stored_report(row), entity_tag([row]), status, {"Location": location})
+
+
+@router.post(
+    "/batch",
+    tags=["reports"],
+    summary="Post many reports",
+    response_model=list[BatchOutcome],
+    dependencies=[Depends(require(Scope.WRITE))],
+    openapi_extra=POSTED_BATCH,
+    responses=_TOLD | problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE),
+)
+def post_batch(request: Request, body: Annotated[bytes, Depends(posted_batch)], kept: Repository) -> Response:
+    """Store each report as a single post would, and tell what became of it: `created`, `unchanged` (it was stored
+    before), `conflict` (other content is), or `invalid`. A refused one stops no other; the whole may be repeated.
+    """
+    members = parse_batch(body)
+    reports = [member for member in members if isinstance(member, Report)]
+    found = iter(kept.add_all(reports))
+    told = []
+    for member in members:
+        if isinstance(member, BatchOutcome):
+            told.append(member)
+            continue
+        outcome = next(found)
+        _count(request.app.state.metrics, outcome)
+        told.append(_told(member, outcome))
+    return json_answer([one.model_dump(mode="json", exclude=None if one.detail else {"detail"}) for one in told])
 
 
 @router.delete(
@@ -99,3 +132,23 @@ def withdraw(
             token=request.state.caller,
         )
     return json_answer(RevisionList(window=window.start, revisions=deleted).model_dump(mode="json"))
+
+
+def _told(report: Report, outcome: Outcome) -> BatchOutcome:
+    told = partial(BatchOutcome, window=report.window, revision=report.revision)
+    if isinstance(outcome, ReportConflictError):
+        return told(outcome="conflict", detail=str(outcome))
+    if isinstance(outcome, UnstorableReportError):
+        return told(outcome="invalid", detail=str(outcome))
+    return told(outcome="created" if outcome[1] else "unchanged")
+
+
+def _count(metrics: Metrics, outcome: Outcome) -> None:
+    """Only valid reports are counted."""
+    if isinstance(outcome, ReportConflictError):
+        metrics.posts.labels("conflict").inc()
+    elif not isinstance(outcome, UnstorableReportError):
+        row, created = outcome
+        metrics.posts.labels("created" if created else "unchanged").inc()
+        if created:
+            metrics.freshness.labels("later" if row.revision else "first").observe(freshness_seconds(row))

@@ -1,4 +1,4 @@
-"""Post a report to the report API, once or as often as it takes.
+"""Post reports to the report API, once or as often as it takes.
 
 Window and revision are the idempotency key, so a repeated post is harmless: the API answers that it has
 this report already.
@@ -6,21 +6,31 @@ this report already.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
-import httpx
-import stamina
+from pydantic import TypeAdapter
 
 from clickpulse.errors import ConfigurationError, TransientError
+from clickpulse.report_calls import BATCH, REPORTS, call
 from clickpulse.reports import Report
+from clickpulse.stored_reports import BatchOutcome
 from clickpulse.windows import MinuteWindow
 
-REPORTS = "/api/v1/reports"
-ATTEMPTS = 4
-"""Over about a second; Airflow retries the task for longer outages."""
+if TYPE_CHECKING:
+    import httpx
 
-_WORTH_A_RETRY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+BATCH_REPORTS = 500
+"""As many as the API takes at once."""
+
+BATCH_BYTES = 8 * 1024**2
+"""Half of what the API takes at once: a larger body would only be longer on its way and longer to repeat."""
+
+_MOST_NAMED = 10
+_JSON = {"Content-Type": "application/json"}
+_OUTCOMES = TypeAdapter(list[BatchOutcome])
 
 
 class PublishResult(StrEnum):
@@ -28,42 +38,67 @@ class PublishResult(StrEnum):
     ALREADY_THERE = "already there"
 
 
-@stamina.retry(on=TransientError, attempts=ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
 def publish_report(client: httpx.Client, report: Report) -> PublishResult:
     """Give one report, with its timings, to the API.
 
     Raises:
-        TransientError: the API can't be reached or answers 5xx, after `ATTEMPTS` attempts.
+        TransientError: the API can't be reached or answers 5xx, after several attempts.
         ConfigurationError: the API refuses the report; the message is its problem details.
     """
-    name = f"{MinuteWindow(report.window)} rev {report.revision}"
-    try:
-        response = client.post(REPORTS, content=report.model_dump_json(), headers={"Content-Type": "application/json"})
-    except httpx.TransportError as error:
-        raise TransientError(f"report API at {client.base_url} does not answer for {name}: {error!r}") from error
-    if response.status_code == HTTPStatus.CREATED:
-        return PublishResult.CREATED
-    if response.status_code == HTTPStatus.OK:
-        return PublishResult.ALREADY_THERE
-    problem = f"report API answered {response.status_code} for {name}: {_problem(response)}"
-    if response.is_server_error or response.status_code in _WORTH_A_RETRY:
-        raise TransientError(problem)
-    raise ConfigurationError(problem)
+    answer = call(client, "POST", REPORTS, what=_name(report), content=report.model_dump_json(), headers=_JSON)
+    return PublishResult.CREATED if answer.status_code == HTTPStatus.CREATED else PublishResult.ALREADY_THERE
 
 
-def _problem(response: httpx.Response) -> str:
-    """The problem details (RFC 9457) in one line; the body's start where it is something else."""
-    try:
-        details = response.json()
-    except ValueError:
-        return response.text[:200] or response.reason_phrase
-    if not isinstance(details, dict):
-        return str(details)[:200]
-    text = ": ".join(str(details[name]) for name in ("title", "detail") if details.get(name))
-    fields = [f"{_place(error)}: {error.get('detail')}" for error in details.get("errors") or []]
-    return "; ".join([text, *fields] if text else fields) or str(details)[:200]
+def publish_reports(client: httpx.Client, reports: Sequence[Report]) -> list[PublishResult]:
+    """Give many reports to the API, a few hundred at a time; what became of each, in their order.
+
+    A refused report does not hold the others back: all are posted before the refusal is raised. So after an error the
+    whole call may be repeated.
+
+    Raises:
+        TransientError: the API can't be reached or answers 5xx, after several attempts.
+        ConfigurationError: the API refuses a batch, or reports of it: the message names their windows.
+    """
+    outcomes: list[BatchOutcome] = []
+    for texts in _batches(reports):
+        what = f"{len(texts)} reports from {_name(reports[len(outcomes)])}"
+        answer = call(client, "POST", BATCH, what=what, content=b"[" + b",".join(texts) + b"]", headers=_JSON)
+        found = _OUTCOMES.validate_json(answer.content)
+        if len(found) != len(texts):
+            raise TransientError(f"report API told of {len(found)} outcomes for {what}")
+        outcomes += found
+    _refuse(reports, outcomes)
+    results = {"created": PublishResult.CREATED, "unchanged": PublishResult.ALREADY_THERE}
+    return [results[one.outcome] for one in outcomes]
 
 
-def _place(error: dict[str, str]) -> str:
-    """Where in the report, as a JSON pointer, or which parameter."""
-    return error.get("pointer") or error.get("parameter") or "?"
+def _batches(reports: Sequence[Report]) -> Iterator[list[bytes]]:
+    """The reports as JSON, in groups that the API takes at once."""
+    batch: list[bytes] = []
+    size = 0
+    for report in reports:
+        text = report.model_dump_json().encode()
+        if batch and (len(batch) == BATCH_REPORTS or size + len(text) > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(text)
+        size += len(text) + 1
+    if batch:
+        yield batch
+
+
+def _refuse(reports: Sequence[Report], outcomes: Sequence[BatchOutcome]) -> None:
+    refused = [
+        f"{_name(report)}: {one.outcome}: {one.detail}"
+        for report, one in zip(reports, outcomes, strict=True)
+        if one.outcome in {"conflict", "invalid"}
+    ]
+    if refused:
+        more = f"; and {len(refused) - _MOST_NAMED} more" if len(refused) > _MOST_NAMED else ""
+        raise ConfigurationError(
+            f"report API refused {len(refused)} of {len(reports)} reports: {'; '.join(refused[:_MOST_NAMED])}{more}"
+        )
+
+
+def _name(report: Report) -> str:
+    return f"{MinuteWindow(report.window)} rev {report.revision}"

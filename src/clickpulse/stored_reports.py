@@ -5,11 +5,15 @@ Shared by the API and its readers (the `clickpulse report` command, the page).
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from clickpulse.reports import Count, Report, UtcDatetime
+
+if TYPE_CHECKING:
+    import httpx
 
 
 class StoredReport(Report):
@@ -55,7 +59,69 @@ class RevisionList(BaseModel):
     revisions: list[RevisionSummary]
 
 
+class ReportSummary(BaseModel):
+    """A minute's highest revision, without its body."""
+
+    model_config = ConfigDict(frozen=True)
+
+    window: UtcDatetime = Field(description="the minute's start, UTC")
+    revision: Count
+    revision_reason: str | None
+    complete: bool
+    events: Count
+    digest: str = Field(description="SHA-256 of the report without its timings, hexadecimal")
+    cutoff: dict[int, Count] = Field(
+        description="by Kafka partition: rows below this offset are part of the revision, those from it on are not"
+    )
+    received_at: UtcDatetime
+
+
+class SummaryPage(BaseModel):
+    """Summaries of a range, oldest minute first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: list[ReportSummary]
+    next_from: UtcDatetime | None = Field(description="pass it as `from` for the next page; null: this is the last")
+
+
+class BatchOutcome(BaseModel):
+    """What became of one report of a batch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    window: UtcDatetime | None = Field(description="null where the report doesn't say a minute")
+    revision: int | None = Field(description="null where the report doesn't say one")
+    outcome: Literal["created", "unchanged", "conflict", "invalid"]
+    detail: str | None = Field(None, description="why the report was not stored; absent where it is stored")
+
+
 class Health(BaseModel):
     """The answer of `/healthz` and `/readyz` when all is well."""
 
     status: Literal["ok", "ready"]
+
+
+def report_summaries(client: httpx.Client, start: datetime, end: datetime) -> list[ReportSummary]:
+    """The summary of each minute in `[start, end)` that has a report, oldest first.
+
+    Args:
+        client: of `clickpulse.clients.report_reader`.
+        start: aware.
+        end: aware.
+
+    Raises:
+        TransientError: the API does not answer, or answers 5xx or 429, after several attempts.
+        ConfigurationError: the API refuses; the message is its problem details.
+    """
+    from clickpulse.report_calls import SUMMARIES, call
+
+    found: list[ReportSummary] = []
+    following: datetime | None = start
+    while following is not None:
+        parameters = {"from": following.isoformat(), "to": end.isoformat()}
+        answer = call(client, "GET", SUMMARIES, what=f"reports from {parameters['from']}", params=parameters)
+        page = SummaryPage.model_validate_json(answer.content)
+        found += page.items
+        following = page.next_from
+    return found

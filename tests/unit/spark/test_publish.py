@@ -11,7 +11,8 @@ import pytest
 import stamina
 
 from clickpulse.errors import ConfigurationError, TransientError
-from clickpulse.publish import ATTEMPTS, PublishResult, publish_report
+from clickpulse.publish import PublishResult, publish_report
+from clickpulse.report_calls import ATTEMPTS
 from clickpulse.reports import Completeness, Report, Timings
 from clickpulse.windows import MinuteWindow
 from spark.report import build_report
