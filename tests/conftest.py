@@ -14,6 +14,9 @@ from clickpulse.service_tests import STARTS_VARIABLE
 from clickpulse.settings import home_dir, stack_env_file
 from tests.support import external, run_clickpulse
 
+collect_ignore = ["faults"]
+"""Hours of breaking things: only `clickpulse test faults` runs them."""
+
 START_SECONDS = 900
 """The first start on a machine downloads and builds."""
 

@@ -17,6 +17,7 @@ from clickpulse.checking_commands import pytest_arguments
         (["all"], ["tests"]),
         (["unit"], ["tests/unit"]),
         (["e2e", "-x", "-k", "kill"], ["tests/e2e", "-x", "-k", "kill"]),
+        (["faults", "--minutes", "10"], ["tests/faults", "--minutes", "10"]),
         (["--color=no"], ["tests", "--color=no"]),
         (["-k", "unit"], ["tests", "-k", "unit"]),
         (["tests/unit/spark", "-q"], ["tests/unit/spark", "-q"]),
