@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from starlette.concurrency import run_in_threadpool
 
 from clickpulse.errors import TransientError
-from dashboard_api import openapi, problems, routes_operations, routes_reading, routes_writing
+from dashboard_api import openapi, problems, routes_accounts, routes_operations, routes_reading, routes_writing
 from dashboard_api.access import AccessMiddleware
+from dashboard_api.accounts import MemoryAccounts, PostgresAccounts
 from dashboard_api.auth import Tokens
 from dashboard_api.database import Database
 from dashboard_api.metrics import Metrics
@@ -25,7 +26,10 @@ log = structlog.get_logger()
 
 
 def create_app(settings: ReportApiSettings, repository: ReportRepository | None = None) -> FastAPI:
-    """The report API; `repository` defaults to Postgres at the settings' address. Nothing connects yet."""
+    """The report API; `repository` defaults to Postgres at the settings' address. Nothing connects yet.
+
+    With a `repository` of the caller's own, accounts are kept in memory.
+    """
     app = FastAPI(
         title="Clickpulse report API",
         version="1",
@@ -39,12 +43,16 @@ def create_app(settings: ReportApiSettings, repository: ReportRepository | None 
     app.state.limits = RateLimits(settings)
     app.state.followers = Followers(settings.max_streams)
     app.state.metrics = Metrics(app.state.followers)
-    app.state.repository = repository or PostgresReports(
-        Database(settings.database_url.get_secret_value(), settings.pool_size)
-    )
+    database = Database(settings.database_url.get_secret_value(), settings.pool_size)
+    reports = PostgresReports(database)
+    app.state.repository = repository or reports
+    app.state.accounts = MemoryAccounts() if repository else PostgresAccounts(database, reports.prepare)
     app.add_middleware(AccessMiddleware, metrics=app.state.metrics)
     problems.install(app)
-    for router in (routes_reading.router, routes_reading.schemas, routes_writing.router, routes_operations.router):
+    for router in (
+        routes_reading.router, routes_reading.schemas, routes_writing.router, routes_accounts.router,
+        routes_operations.router,
+    ):  # fmt: skip
         app.include_router(router)
     openapi.install(app)
     return app

@@ -30,7 +30,7 @@ async def posted_report(request: Request) -> Report:
     Raises:
         ProblemError: 413 too large, 415 not JSON by its header, 422 not a report.
     """
-    return parse(await _json_body(request, MAX_BYTES, "a report"))
+    return parse(await json_body(request, MAX_BYTES, "a report"))
 
 
 async def posted_batch(request: Request) -> bytes:
@@ -39,7 +39,7 @@ async def posted_batch(request: Request) -> bytes:
     Raises:
         ProblemError: 413 too large, 415 not JSON by its header.
     """
-    return await _json_body(request, MAX_BATCH_BYTES, "a batch of reports")
+    return await json_body(request, MAX_BATCH_BYTES, "a batch of reports")
 
 
 def parse_batch(body: bytes) -> list[Report | BatchOutcome]:
@@ -81,7 +81,8 @@ def _named(member: Any) -> tuple[datetime | None, int | None]:
     return start, revision if isinstance(revision, int) and not isinstance(revision, bool) else None
 
 
-async def _json_body(request: Request, most: int, what: str) -> bytes:
+async def json_body(request: Request, most: int, what: str) -> bytes:
+    """The body of at most `most` bytes, unread; `ProblemError` (413, 415) where it is larger or not JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "application/json":
         shown = media_type or "missing"
@@ -102,7 +103,7 @@ def parse(body: bytes) -> Report:
         raise _invalid(parts) from None
     except OverflowError as error:  # a time so far off that it has no place in UTC
         raise _invalid([InvalidPart(detail=f"a time is out of range: {error}", pointer="#")]) from None
-    if parts := list(_unstorable(report.model_dump(), ())):
+    if parts := list(unstorable(report.model_dump(), ())):
         raise _invalid(parts)
     return report
 
@@ -126,7 +127,7 @@ async def _bounded(request: Request, most: int, what: str) -> bytes:
     return bytes(body)
 
 
-def _unstorable(value: Any, location: tuple[int | str, ...]) -> Iterator[InvalidPart]:
+def unstorable(value: Any, location: tuple[int | str, ...]) -> Iterator[InvalidPart]:
     """What pydantic takes and JSON or Postgres does not: NaN, infinities, the character NUL."""
     if isinstance(value, float) and not math.isfinite(value):
         yield InvalidPart(detail=f"{value} is not a JSON number", pointer=pointer(location))
@@ -134,11 +135,11 @@ def _unstorable(value: Any, location: tuple[int | str, ...]) -> Iterator[Invalid
         yield InvalidPart(detail="contains the character NUL", pointer=pointer(location))
     elif isinstance(value, dict):
         for key, member in value.items():
-            yield from _unstorable(key, (*location, key))
-            yield from _unstorable(member, (*location, key))
+            yield from unstorable(key, (*location, key))
+            yield from unstorable(member, (*location, key))
     elif isinstance(value, list):
         for index, member in enumerate(value):
-            yield from _unstorable(member, (*location, index))
+            yield from unstorable(member, (*location, index))
 
 
 def _invalid(parts: list[InvalidPart]) -> ProblemError:

@@ -31,6 +31,7 @@ them; reading can be open by setting. Each token, or address without one, has so
 
 TAGS = [
     {"name": "reports", "description": "Post and read reports."},
+    {"name": "accounts", "description": "What became of each minute's messages: does it add up?"},
     {"name": "administration", "description": "Needs the scope `admin`."},
     {"name": "schemas", "description": "What a report looks like."},
     {"name": "operations", "description": "Health and metrics."},
