@@ -13,12 +13,15 @@ from clickpulse.settings import ReportReaderSettings, ReportSettings
 from clickpulse.windows import MinuteWindow
 from dashboard_ui import gate, render
 from dashboard_ui.charts import chart, legend
-from dashboard_ui.data import HealthSource, ReportSource, reports_client
+from dashboard_ui.data import AccountSource, HealthSource, ReportSource, reports_client
 from dashboard_ui.login import Standing
 from dashboard_ui.picker import minute_options, picked_minute
 from dashboard_ui.services import Answer, ServiceState, airflow_state, api_state, sink_state, unknown
 from dashboard_ui.settings import PageSettings
 from dashboard_ui.view import Page, Situation, age_line, page, shown_report
+
+ACCOUNTS_SECONDS = 10
+"""Accounts come every few minutes: they are asked for less often than reports."""
 
 ICON = str(Path(__file__).parent / "icon.svg")
 
@@ -30,7 +33,9 @@ class Resources:
         self.settings = PageSettings.load()
         self.settings.check()
         self.first_window = MinuteWindow.containing(ReportSettings.load().start)
-        self.reports = ReportSource(reports_client(ReportReaderSettings.load()), self.settings.refresh_seconds / 2)
+        api = reports_client(ReportReaderSettings.load())
+        self.reports = ReportSource(api, self.settings.refresh_seconds / 2)
+        self.accounts = AccountSource(api, ACCOUNTS_SECONDS)
         addresses = {"airflow": f"{self.settings.airflow_url.rstrip('/')}/api/v2/monitor/health"}
         if self.settings.sink_health_url:
             addresses["sink"] = f"{self.settings.sink_health_url.rstrip('/')}/healthz"
@@ -77,6 +82,7 @@ def refreshed(shared: Resources) -> None:
         services=_services(shared, now),
         stale_seconds=shared.settings.stale_seconds,
         first_window=shared.first_window,
+        accounts=shared.accounts.hour(),
     )
     with title:
         heading = f'<div class="title"><h1>Clickpulse</h1><span>{age_line(situation)}</span></div>'
@@ -141,6 +147,8 @@ def _draw(content: Page, situation: Situation, *, dark: bool) -> None:
             html(render.stages(content.stages))
         with right:
             html(render.codes(content.codes))
+    if content.accounting is not None:
+        html(render.accounting(content.accounting))
     html(render.services(content.services))
 
 

@@ -12,11 +12,13 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 from pydantic import ValidationError
 
+from clickpulse.accounting.record import AccountedMinute, AccountList
 from clickpulse.clients import report_reader
 from clickpulse.settings import ReportReaderSettings
 from clickpulse.stored_reports import ReportPage, StoredReport
@@ -43,6 +45,15 @@ class Hour:
     @property
     def newest(self) -> StoredReport | None:
         return self.reports[0] if self.reports else None
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The accounts of the last hour's minutes, newest minute first; `problem` says why they could not be read."""
+
+    minutes: tuple[AccountedMinute, ...] = ()
+    problem: str | None = None
+    tag: str | None = None
 
 
 def reports_client(settings: ReportReaderSettings) -> httpx.Client:
@@ -93,6 +104,50 @@ class ReportSource:
         except ValidationError as error:
             return replace(known, problem=f"its reports are of another version: {error.errors()[0]['msg']}")
         return Hour(tuple(page.items), None, seconds, answer.headers.get("etag"))
+
+
+class AccountSource:
+    """The accounts of the hour that ends now, asked for at most once in `min_age_seconds`, and only for news."""
+
+    def __init__(
+        self,
+        client: httpx.Client,
+        min_age_seconds: float,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._client = client
+        self._min_age = timedelta(seconds=min_age_seconds)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._asked_at = datetime.min.replace(tzinfo=UTC)
+        self._known = Accounts()
+
+    def hour(self) -> Accounts:
+        """What there is; after a failure the last known."""
+        with self._lock:
+            now = self._clock()
+            if now - self._asked_at >= self._min_age:
+                self._known = self._fetch(MinuteWindow.containing(now), self._known)
+                self._asked_at = now
+            return self._known
+
+    def _fetch(self, current: MinuteWindow, known: Accounts) -> Accounts:
+        first = MinuteWindow(current.start - timedelta(minutes=HOUR_MINUTES))
+        parameters = {"from": str(first), "to": str(current), "limit": str(HOUR_MINUTES)}
+        headers = {"If-None-Match": known.tag} if known.tag else {}
+        try:
+            answer = self._client.get("/api/v1/accounts", params=parameters, headers=headers)
+        except httpx.HTTPError as error:
+            return replace(known, problem=f"{self._client.base_url}: {_reason(error)}")
+        if answer.status_code == httpx.codes.NOT_MODIFIED:
+            return replace(known, problem=None)
+        if not answer.is_success:
+            return replace(known, problem=f"answered {answer.status_code}: {_detail(answer)}")
+        try:
+            found = AccountList.model_validate_json(answer.content)
+        except ValidationError as error:
+            return replace(known, problem=f"its accounts are of another version: {error.errors()[0]['msg']}")
+        return Accounts(tuple(found.items), None, answer.headers.get("etag"))
 
 
 class HealthSource:

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from clickpulse.stored_reports import StoredReport
 from clickpulse.windows import MinuteWindow
-from dashboard_ui.data import Hour
+from dashboard_ui.data import Accounts, Hour
 from dashboard_ui.formats import clock, listing, sentence
 from dashboard_ui.minutes import Minute, missing
 from dashboard_ui.services import Level, ServiceState
@@ -45,12 +45,14 @@ def notices(
     services: Sequence[ServiceState],
     stale_seconds: float,
     first_window: MinuteWindow,
+    accounts: Accounts | None = None,
 ) -> list[Notice]:
     """All that is to be warned of."""
     found = [
         _api_down(live),
         _empty(live, now, first_window),
         _stale(live, now, stale_seconds),
+        _unaccounted(accounts),
         *(_service(service) for service in services),
         _not_there(picked, report, live),
         _incomplete(report),
@@ -100,6 +102,23 @@ def _stale(live: Hour, now: datetime, stale_seconds: float) -> Notice | None:
         "Look below for the service that is not running, or in Airflow for a failed run of minutely_report."
     )
     return Notice("stale", Level.WARNING, "The figures are old", text, first=True)
+
+
+def _unaccounted(accounts: Accounts | None) -> Notice | None:
+    """Events that are lost or counted twice: the figures of these minutes are wrong."""
+    bad = sorted(one.window for one in accounts.minutes if not one.adds_up) if accounts else []
+    if not bad:
+        return None
+    names = [clock(window) for window in bad[-MOST_NAMED:]]
+    if len(bad) > MOST_NAMED:
+        names.insert(0, f"{len(bad) - MOST_NAMED} earlier ones")
+    title = "1 minute does" if len(bad) == 1 else f"{len(bad)} minutes do"
+    last = MinuteWindow(bad[-1])
+    text = (
+        f"{listing(names)} UTC. `clickpulse reconcile {MinuteWindow(bad[0])} {MinuteWindow(last.end)}` names what is "
+        "missing or too many, with partitions and offsets."
+    )
+    return Notice("unaccounted", Level.CRITICAL, f"{title} not add up", text)
 
 
 def _service(service: ServiceState) -> Notice | None:

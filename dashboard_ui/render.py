@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 
+from dashboard_ui.accounting import Accounting, Term
 from dashboard_ui.cards import Card
 from dashboard_ui.findings import Finding
 from dashboard_ui.formats import clock, number, seconds
@@ -215,6 +216,30 @@ def _stage(stage: Stage, longest: float) -> str:
         f'<tr data-stage="{stage.key}"><th scope="row">{_text(stage.label)}</th><td class="bar">{bar}</td>'
         f'<td class="number">{seconds(stage.took)}</td><td class="number">{seconds(stage.ended)}</td></tr>'
     )
+
+
+def accounting(one: Accounting) -> str:
+    """The last hour's equation."""
+    equation = ""
+    if one.acknowledged is not None:
+        figures = _sign("+").join(map(_term, one.terms))
+        equation = f'<div class="equation">{_term(one.acknowledged)}{_sign("=")}{figures}</div>'
+    return (
+        '<section class="panel accounting" aria-label="Accounting" data-panel="accounting">'
+        f"<h3>Accounting of the last hour</h3>{_state(one.level, one.verdict)}"
+        f'{equation}<p class="quiet">{_text(one.note)}</p></section>'
+    )
+
+
+def _term(term: Term) -> str:
+    return (
+        f'<span class="term"><b data-account="{term.key}">{_text(term.value)}</b>'
+        f'<span class="label">{_text(term.label)}</span></span>'
+    )
+
+
+def _sign(sign: str) -> str:
+    return f'<span class="sign">{sign}</span>'
 
 
 def services(all_of_them: Sequence[ServiceState]) -> str:

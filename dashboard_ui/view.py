@@ -7,8 +7,9 @@ from datetime import datetime
 
 from clickpulse.stored_reports import StoredReport
 from clickpulse.windows import MinuteWindow
+from dashboard_ui.accounting import Accounting, accounting
 from dashboard_ui.cards import Card, cards
-from dashboard_ui.data import Hour
+from dashboard_ui.data import Accounts, Hour
 from dashboard_ui.findings import Finding, findings, verdict
 from dashboard_ui.formats import clock, duration, number, seconds
 from dashboard_ui.minutes import Minute, hour_of_minutes
@@ -23,7 +24,8 @@ class Situation:
     """All that the page is a function of.
 
     `live` ends with the newest report; `shown` is the hour the reader looks at (the same object unless a
-    minute was picked); `picked` is that minute; `first_window` is the first minute that gets a report.
+    minute was picked); `picked` is that minute; `first_window` is the first minute that gets a report; `accounts`
+    are those of the last hour, whatever minute is shown.
     """
 
     now: datetime
@@ -33,6 +35,7 @@ class Situation:
     services: tuple[ServiceState, ...]
     stale_seconds: float
     first_window: MinuteWindow
+    accounts: Accounts | None = None
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,11 @@ class Heading:
 
 @dataclass(frozen=True)
 class Page:
-    """What is shown; without a report only notices and services."""
+    """What is shown; without a report only notices, the accounting and services."""
 
     notices: list[Notice]
     services: tuple[ServiceState, ...]
+    accounting: Accounting | None = None
     heading: Heading | None = None
     findings: list[Finding] | None = None
     cards: list[Card] | None = None
@@ -88,14 +92,17 @@ def page(situation: Situation) -> Page:
         services=situation.services,
         stale_seconds=situation.stale_seconds,
         first_window=situation.first_window,
+        accounts=situation.accounts,
     )
+    account = accounting(situation.accounts) if situation.accounts else None
     if report is None:
-        return Page(told, situation.services)
+        return Page(told, situation.services, account)
     past = [one for one in situation.shown.reports if one.window < report.window]
     found = findings(report, past)
     return Page(
         notices=told,
         services=situation.services,
+        accounting=account,
         heading=_heading(report, found, outdated=_outdated(situation)),
         findings=found,
         cards=cards(report, past),

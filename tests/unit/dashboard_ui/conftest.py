@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from clickpulse.accounting.record import AccountedMinute, Finding
 from clickpulse.events import EventType
 from clickpulse.stored_reports import StoredReport
 
@@ -86,3 +87,24 @@ def stored() -> Callable[..., StoredReport]:
 @pytest.fixture
 def make_anomaly() -> Callable[..., dict[str, Any]]:
     return anomaly
+
+
+@pytest.fixture
+def make_account() -> Callable[..., AccountedMinute]:
+    """The account of the minute `10:00 + minute`; all messages not given to another group were reported."""
+
+    def make(minute: int = 0, acknowledged: int = 100, *, problem: str | None = None, **groups: int) -> AccountedMinute:
+        elsewhere = sum(count for name, count in groups.items() if name != "unexpected")
+        found = [Finding(kind=problem, partition=0, offsets=[(1, 1)], detail="<b>")] if problem else []
+        return AccountedMinute(
+            window=START + timedelta(minutes=minute),
+            revision=0,
+            complete=True,
+            acknowledged=acknowledged,
+            reported=acknowledged - elsewhere,
+            problems=found,
+            checked_at=START + timedelta(minutes=minute + 5),
+            **groups,
+        )
+
+    return make
