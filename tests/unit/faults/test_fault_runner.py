@@ -52,12 +52,11 @@ class Services:
         self.ill_after: str | None = None
         self._asked = 0
 
-    def wait_until_healthy(self, seconds: float) -> float:
+    def wait_until_healthy(self, seconds: float) -> None:
         del seconds
         self._asked += 1
         if self._asked > 1 and self.ill_after:
             raise AssertionError(self.ill_after)
-        return 0.0
 
     def problems(self) -> dict[str, str]:
         return {}
