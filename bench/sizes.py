@@ -7,8 +7,8 @@ from collections.abc import Callable
 from bench.bulk import Serialized, encoder_for, pregenerate, send
 from bench.measurements import Figure
 from bench.scratch import Scratch, scratch
-from bench.stages import ALL_OFFSETS, own_bucket
-from clickhouse.export import export_window
+from bench.stages import ALL_OFFSETS, RULES, manifest_of, own_bucket
+from clickhouse.export import export_windows
 from clickhouse.queries import load
 from clickpulse.clients import clickhouse_client, s3_client
 from clickpulse.objects import WindowObjects
@@ -51,7 +51,7 @@ def _stored_bytes(own: Scratch) -> dict[str, int]:
     with own_bucket() as s3, clickhouse_client(own.clickhouse) as client:
         client.command("OPTIMIZE TABLE events FINAL")
         rows = client.query(load("column_sizes")).result_rows
-        export_window(client, s3, objects, cutoff, baseline_minutes=1)
+        export_windows(client, s3, [manifest_of(objects, cutoff)], RULES)
         parquet = s3_client(s3).stat_object(s3.bucket, objects.events).size or 0
     compressed = {f"ClickHouse, {column}": int(size) for column, size, _raw in rows}
     total = {

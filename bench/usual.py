@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from clickpulse.clients import clickhouse_client, s3_client
 from clickpulse.objects import WindowObjects
+from clickpulse.revisions import Revision
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, S3Settings, SparkSettings
 from clickpulse.windows import MinuteWindow
 from local.services.base import run_step
@@ -42,7 +43,7 @@ def pull_and_upload(clickhouse: ClickHouseSettings, s3: S3Settings, window: Minu
 def cold_submit(environment: Mapping[str, str], log: Path, window: MinuteWindow) -> float:
     """Seconds of one `spark-submit` of the report job on objects that are there already (revision 0)."""
     settings = SparkSettings.load()
-    with submission(settings, WindowObjects(window)) as job:
+    with submission(settings, [Revision(window, 0)]) as job:
         arguments = ["--properties-file", job.properties_file, _JOB, "--window", str(window), "--submitted"]
         command = jvm.submit_command(settings, settings.driver_memory, arguments)
         clean = {name: value for name, value in environment.items() if name not in _LEFT_BY_SPARK_CONNECT}

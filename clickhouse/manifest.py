@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import Self
 
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
 from clickpulse.clients import s3_client
 from clickpulse.completeness import WindowCompleteness
-from clickpulse.errors import ConfigurationError, TransientError
+from clickpulse.errors import TransientError
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, PartitionProgress
 from clickpulse.settings import S3Settings
+from clickpulse.storage import read_object
 from clickpulse.tls import client_context
-
-if TYPE_CHECKING:
-    from minio import Minio
+from clickpulse.windows import MinuteWindow
 
 _UPLOAD_VALID = timedelta(minutes=5)
 _TIMEOUT_SECONDS = 10
@@ -36,22 +35,49 @@ class Manifest(BaseModel):
 
     window: str
     revision: int = Field(ge=0)
+    revision_reason: str | None = Field(None, description="why there is a further revision; null in the first")
+    scored_from: int | None = Field(
+        None, ge=0, description="the revision whose events are scored anew; null: it has events of its own"
+    )
     cutoff: dict[int, int] = Field(description="first offset of each Kafka partition that is not part of the revision")
     completeness: Completeness
 
+    @property
+    def objects(self) -> WindowObjects:
+        """The keys of the revision."""
+        return WindowObjects(MinuteWindow.parse(self.window), self.revision)
 
-def fix_cutoff(s3: S3Settings, objects: WindowObjects, found: WindowCompleteness) -> Manifest:
+    @classmethod
+    def of(cls, objects: WindowObjects, found: WindowCompleteness, reason: str | None = None) -> Self:
+        """What has been found of a window, as the manifest of its revision."""
+        return cls(
+            window=str(objects.window),
+            revision=objects.revision,
+            revision_reason=reason,
+            cutoff=found.cutoff,
+            completeness=_completeness(found),
+        )
+
+
+def fix_manifest(s3: S3Settings, manifest: Manifest) -> Manifest:
     """Write the revision's manifest if there is none, and return the one that counts.
 
     Raises:
         TransientError: S3 doesn't answer.
     """
-    manifest = Manifest(
-        window=str(objects.window), revision=objects.revision, cutoff=found.cutoff, completeness=_completeness(found)
-    )
-    if put_if_absent(s3, objects.manifest, manifest.model_dump_json().encode()):
+    if put_if_absent(s3, manifest.objects.manifest, manifest.model_dump_json().encode()):
         return manifest
-    return Manifest.model_validate_json(_read(s3_client(s3), s3.bucket, objects.manifest))
+    return read_manifest(s3, manifest.objects)
+
+
+def read_manifest(s3: S3Settings, objects: WindowObjects) -> Manifest:
+    """The manifest of a revision that has one.
+
+    Raises:
+        ConfigurationError: it isn't there.
+        TransientError: S3 doesn't answer.
+    """
+    return Manifest.model_validate_json(read_object(s3_client(s3), s3.bucket, objects.manifest))
 
 
 def put_if_absent(s3: S3Settings, key: str, content: bytes) -> bool:
@@ -72,36 +98,6 @@ def put_if_absent(s3: S3Settings, key: str, content: bytes) -> bool:
     if not answer.is_success:
         raise TransientError(f"S3 answered {answer.status_code} for {s3.bucket}/{key}: {answer.text[:200]}")
     return True
-
-
-def exists(client: Minio, bucket: str, key: str) -> bool:
-    """Whether there is such an object.
-
-    Raises:
-        ConfigurationError: S3 refuses to tell.
-        TransientError: S3 doesn't answer.
-    """
-    from minio.error import S3Error
-    from urllib3.exceptions import HTTPError
-
-    try:
-        client.stat_object(bucket, key)
-    except S3Error as error:
-        if error.code == "NoSuchKey":
-            return False
-        raise ConfigurationError(f"S3 refuses to show {bucket}/{key}: {error.code} {error.message}") from error
-    except HTTPError as error:
-        raise TransientError(f"S3 does not answer for {bucket}/{key}: {error!r}") from error
-    return True
-
-
-def _read(client: Minio, bucket: str, key: str) -> bytes:
-    response = client.get_object(bucket, key)
-    try:
-        return bytes(response.read())
-    finally:
-        response.close()
-        response.release_conn()
 
 
 def _completeness(found: WindowCompleteness) -> Completeness:

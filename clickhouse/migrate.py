@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FOLDER = Path(__file__).with_name("migrations")
 _TTL = re.compile(r"toIntervalDay\((?:_CAST\()?(\d+)")
-_EXPIRING = ("events", "events_per_minute")
+_EXPIRING = ("events", "minute_aggregates", "revision_cutoffs", "late_ledger")
 
 log = structlog.get_logger()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from clickpulse.events import EventType
-from clickpulse.reports import Completeness, EventTypeStats, Inputs, LatencyStats, Report, Totals
+from clickpulse.reports import Changes, Completeness, EventTypeStats, Inputs, LatencyStats, Report, Totals
 from clickpulse.windows import MinuteWindow
 from spark.detection import BaselineMinute, detect
 from spark.summary import MinuteSummary
@@ -21,10 +21,12 @@ def build_report(
     inputs: tuple[str, str],
     revision: int = 0,
     revision_reason: str | None = None,
+    previous: Report | None = None,
 ) -> Report:
     """Put the report of one minute together.
 
-    Event types without events are in it with zeros; `inputs` names the events and the baseline object.
+    Event types without events are in it with zeros; `inputs` names the events and the baseline object; what differs
+    from `previous`, the revision before, is told.
     """
     by_event_type = {
         event_type: EventTypeStats(**_stats(summary.by_event_type.get(event_type))) for event_type in EventType
@@ -32,7 +34,7 @@ def build_report(
     detection = detect(window, by_event_type, baseline, partial=not completeness.complete)
     totals = Totals(**_stats(summary.total), users=summary.users, sessions=summary.sessions)
     events, past = inputs
-    return Report(
+    report = Report(
         window=window.start,
         window_end=window.end,
         revision=revision,
@@ -45,6 +47,9 @@ def build_report(
         detector=detection.detector,
         inputs=Inputs(events=events, baseline=past, rows=totals.events),
     )
+    if previous is None:
+        return report
+    return report.model_copy(update={"changes": Changes.between(previous, report)})
 
 
 def _stats(row: dict[str, Any] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-r"""The report job: reads a minute's events and baseline, writes its `report.json`.
+r"""The report job: reads the events and baselines of minutes, writes their `report.json`.
 
     python -m spark.report_job --window 2026-11-22T10:05Z                    # through Spark Connect
     spark-submit spark/report_job.py --window 2026-11-22T10:05Z --submitted  # a JVM of its own
@@ -15,6 +15,8 @@ Bytes depend on the inputs alone: neither a clock nor a random number goes into 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Self
@@ -25,15 +27,16 @@ from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, Report
 from clickpulse.settings import S3Settings, SparkSettings
+from clickpulse.storage import read_bytes, spark_url, write_bytes
 from clickpulse.windows import MinuteWindow
 from spark.report import build_report
 from spark.session import connect_session, submitted_session
-from spark.storage import read_bytes, spark_url, write_bytes
 from spark.summary import read_baseline, summarise
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+_STORAGE_THREADS = 8
 UNCHECKED = Completeness(complete=True, reason="not checked: the job was run on given files")
 
 
@@ -57,31 +60,59 @@ class JobInputs:
         )
 
 
+@dataclass(frozen=True)
+class ReportJob:
+    """One revision to make: `previous` is the revision before, where the report is to say what changed."""
+
+    objects: WindowObjects
+    inputs: JobInputs
+    completeness: Completeness
+    reason: str | None = None
+    previous: Report | None = None
+
+
 def run_report_job(
-    spark: SparkSession,
-    objects: WindowObjects,
-    inputs: JobInputs,
-    completeness: Completeness,
-    *,
-    revision_reason: str | None = None,
+    spark: SparkSession, objects: WindowObjects, inputs: JobInputs, completeness: Completeness
 ) -> Report:
-    """Make the report of `objects.window` and write its canonical bytes to `inputs.out`.
+    """Make the first revision of one window's report, or one that says no reason, and write it.
 
     Raises:
         ConfigurationError: an input is missing or isn't this minute's.
         TransientError: Spark or the storage doesn't answer.
     """
-    report = build_report(
-        objects.window,
-        summarise(spark, spark_url(inputs.events), objects.window),
-        read_baseline(spark, spark_url(inputs.baseline)),
-        completeness=completeness,
-        inputs=inputs.names,
-        revision=objects.revision,
-        revision_reason=revision_reason,
-    )
-    write_bytes(inputs.out, report.canonical_json())
+    job = ReportJob(objects, inputs, completeness)
+    report = build_reports(spark, [job])[0]
+    write_report(job, report)
     return report
+
+
+def build_reports(spark: SparkSession, jobs: Sequence[ReportJob]) -> list[Report]:
+    """The reports of several minutes, at most one of each, with one Spark query; in the order of `jobs`.
+
+    Raises: as `run_report_job`.
+    """
+    windows = [job.objects.window for job in jobs]
+    summaries = summarise(spark, windows, [spark_url(job.inputs.events) for job in jobs])
+    with ThreadPoolExecutor(_STORAGE_THREADS) as pool:
+        baselines = list(pool.map(read_baseline, [job.inputs.baseline for job in jobs]))
+    return [
+        build_report(
+            job.objects.window,
+            summaries[job.objects.window],
+            baseline,
+            completeness=job.completeness,
+            inputs=job.inputs.names,
+            revision=job.objects.revision,
+            revision_reason=job.reason,
+            previous=job.previous,
+        )
+        for job, baseline in zip(jobs, baselines, strict=True)
+    ]
+
+
+def write_report(job: ReportJob, report: Report) -> None:
+    """Write the report's canonical bytes where the job says. Raises `TransientError`."""
+    write_bytes(job.inputs.out, report.canonical_json())
 
 
 def main(  # noqa: PLR0917 - typer turns them into options

@@ -8,14 +8,15 @@ The driver runs where it is submitted from, in the Airflow worker, which needs a
 
 from __future__ import annotations
 
+import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from clickpulse.objects import WindowObjects
+from clickpulse.revisions import Revision, to_json
 from clickpulse.settings import S3Settings, SparkSettings
 from spark import jvm
 from spark.properties import java_options, job_properties, write_properties
@@ -34,19 +35,22 @@ class Submission:
 
 
 @contextmanager
-def submission(settings: SparkSettings, objects: WindowObjects) -> Iterator[Submission]:
-    """Write what the submission of one minute's job needs; it is deleted afterwards."""
+def submission(settings: SparkSettings, revisions: Sequence[Revision]) -> Iterator[Submission]:
+    """Write what the submission of a job needs; it is deleted afterwards."""
     run_dir, s3 = SparkClusterSettings.load().run_dir, S3Settings.load()
     run_dir.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="submit-", dir=run_dir) as folder:
         properties = job_properties(settings, s3, SparkSecrets.load()) | {
-            "spark.app.name": f"clickpulse {objects.window} revision {objects.revision}",
+            "spark.app.name": f"clickpulse {_name(revisions)}",
             "spark.driver.extraJavaOptions": shlex.join(java_options(s3, folder)),
             "spark.local.dir": folder,
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
         }
         file = write_properties(Path(folder, "spark.properties"), properties)
-        arguments = ["--window", str(objects.window), "--revision", str(objects.revision)]
-        yield Submission(
-            str(file), jvm.environment(settings, Path(folder)), [*arguments, "--manifest", objects.manifest]
-        )
+        arguments = ["--revisions", json.dumps(to_json(revisions))]
+        yield Submission(str(file), jvm.environment(settings, Path(folder)), arguments)
+
+
+def _name(revisions: Sequence[Revision]) -> str:
+    first = f"{revisions[0].window} revision {revisions[0].number}"
+    return first if len(revisions) == 1 else f"{first} and {len(revisions) - 1} more"

@@ -1,69 +1,61 @@
 r"""The report job as `spark-submit` runs it, in a JVM of its own; the same code as through Spark Connect.
 
-    spark-submit --properties-file FILE spark/submit.py \
-        --window 2026-11-22T10:05Z --revision 0 --manifest minutes/…/rev=0/manifest.json
+    spark-submit --properties-file FILE spark/submit.py --revisions '[{"window": "2026-11-22T10:05Z", "number": 0}]'
 
-Reads the minute's objects in the bucket, and why it counts as complete from its manifest; writes its `report.json`.
-`spark/submission.py` makes the properties and the environment.
+Reads the objects of the minutes in the bucket, and why they count as complete from their manifests; writes their
+`report.json`. `spark/submission.py` makes the properties and the environment.
 """
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from clickpulse.errors import ClickpulseError, ConfigurationError
-from clickpulse.objects import WindowObjects
-from clickpulse.reports import Report
+from clickpulse.revisions import Revision, from_json
 from clickpulse.settings import S3Settings
-from clickpulse.windows import MinuteWindow
-from spark.report_job import JobInputs, run_report_job
+from spark.revisions_job import make_reports
 from spark.session import submitted_session
-from spark.storage import read_bytes
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
-def submitted_job(window: str, revision: int, manifest: str) -> Report:
-    """Make one minute's report on the Spark that started this process.
-
-    Args:
-        window: the minute's start, such as `2026-11-22T10:05Z`.
-        revision: of the window.
-        manifest: key of the revision's manifest in the bucket.
+def submitted_job(revisions: list[Revision]) -> list[str]:
+    """Make the reports on the Spark that started this process; keys of those that were written.
 
     Raises:
-        ConfigurationError: an object is missing, or the manifest is another revision's.
+        ConfigurationError: an object is missing.
         TransientError: S3 doesn't answer.
     """
-    from clickhouse.manifest import Manifest
+    sessions: list[SparkSession] = []
 
-    objects = WindowObjects(MinuteWindow.parse(window), revision)
-    bucket = S3Settings.load().bucket
-    found = Manifest.model_validate_json(read_bytes(f"s3a://{bucket}/{manifest}"))
-    if (found.window, found.revision) != (str(objects.window), revision):
-        raise ConfigurationError(
-            f"{manifest} is of {found.window}, revision {found.revision}, not of {window}, revision {revision}"
-        )
-    spark = submitted_session(None)
+    def session() -> SparkSession:
+        sessions.append(submitted_session(None))
+        return sessions[0]
+
     try:
-        return run_report_job(spark, objects, JobInputs.in_bucket(objects, bucket), found.completeness)
+        return make_reports(S3Settings.load(), revisions, session)
     finally:
-        spark.stop()
+        for one in sessions:
+            one.stop()
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)  # its output is lines of a task's log
 
 
 @app.command()
-def main(
-    window: Annotated[str, typer.Option(help="the minute's start, such as 2026-11-22T10:05Z")],
-    manifest: Annotated[str, typer.Option(help="key of the revision's manifest in the bucket")],
-    revision: Annotated[int, typer.Option(min=0)] = 0,
-) -> None:
-    """Make one minute's report."""
-    report = submitted_job(window, revision, manifest)
-    typer.echo(f"{window}: {report.totals.events} events, {len(report.anomalies)} anomalies")
+def main(revisions: Annotated[str, typer.Option(help="JSON: an array of window, number, scored_from, reason")]) -> None:
+    """Make the reports of revisions whose events are in S3."""
+    try:
+        wanted = from_json(json.loads(revisions))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"--revisions {revisions[:200]!r} is no array of revisions: {error}") from error
+    for key in submitted_job(wanted):
+        typer.echo(f"written: {key}")
 
 
 if __name__ == "__main__":

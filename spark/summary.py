@@ -1,8 +1,9 @@
-"""What Spark computes of a minute: one aggregation over its events, and the baseline's rows."""
+"""What the job reads: one Spark aggregation over the events of its minutes, and the rows of a baseline."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from clickpulse.errors import ConfigurationError
 from clickpulse.events import EventType
-from clickpulse.windows import MinuteWindow
+from clickpulse.storage import read_bytes
+from clickpulse.windows import MINUTE, MinuteWindow
 from spark.detection import BaselineMinute
 from spark.failures import explained
 
@@ -25,15 +27,12 @@ EVENTS_SCHEMA = (
 )
 """The columns that are read. With a given schema Spark needs no job of its own to look it up."""
 
-BASELINE_SCHEMA = (
-    "minute TIMESTAMP, event_type STRING, events DECIMAL(20,0), errors DECIMAL(20,0), latency_p95_ms DOUBLE"
-)
-"""DECIMAL(20,0) reads ClickHouse's UInt64 as well as Int64."""
+MINUTE_NUMBER = "unix_seconds(event_timestamp) div 60 AS minute_number"
 
 
 @dataclass(frozen=True)
 class MinuteSummary:
-    """The collected rows. `by_event_type` and `total` hold the columns of `minute_summary.sql`."""
+    """A minute's rows. `by_event_type` and `total` hold the columns of `minute_summary.sql`."""
 
     by_event_type: dict[EventType, dict[str, Any]] = field(default_factory=dict)
     total: dict[str, Any] | None = None
@@ -41,73 +40,77 @@ class MinuteSummary:
     sessions: int = 0
 
 
-def summarise(spark: SparkSession, events_url: str, window: MinuteWindow) -> MinuteSummary:
-    """Aggregate the events at `events_url` (`file:`, `s3a:`), all of them in `window`.
+def summarise(
+    spark: SparkSession, windows: Sequence[MinuteWindow], events_urls: Sequence[str]
+) -> dict[MinuteWindow, MinuteSummary]:
+    """Aggregate the events at `events_urls` (`file:`, `s3a:`), all of them in `windows`, in one query.
 
     Raises:
-        ConfigurationError: the file holds an event type nobody knows, or events of another minute.
+        ConfigurationError: a file holds an event type nobody knows, or events of another minute.
         TransientError: Spark or the storage doesn't answer.
     """
-    events = spark.read.schema(EVENTS_SCHEMA).parquet(events_url)
-    rows = _collect(lambda: spark.sql(QUERY.read_text(), events=events).toArrow().to_pylist(), events_url)
+    where = events_urls[0] if len(events_urls) == 1 else f"{events_urls[0]} and {len(events_urls) - 1} more"
+    rows: dict[MinuteWindow, list[dict[str, Any]]] = {window: [] for window in windows}
+    for row in _collect(spark, events_urls, where):
+        window = MinuteWindow(datetime.fromtimestamp(row["minute_number"] * MINUTE.total_seconds(), UTC))
+        if window not in rows:
+            raise ConfigurationError(f"{where} has events of {window}, outside the windows asked for: check --window")
+        rows[window].append(row)
+    return {window: _summary(found, where) for window, found in rows.items()}
+
+
+def read_baseline(location: str) -> list[BaselineMinute]:
+    """The per-minute aggregates of the recent past, a few hundred rows: read here, a Spark job would take longer.
+
+    Raises:
+        ConfigurationError: it isn't there, or holds an event type nobody knows.
+        TransientError: the storage doesn't answer.
+    """
+    import pyarrow.parquet as pq
+
+    columns = ["minute", "event_type", "events", "errors", "latency_p95_ms"]
+    table = pq.read_table(io.BytesIO(read_bytes(location)), columns=columns)
+    return [
+        BaselineMinute(
+            minute=row["minute"].astimezone(UTC),
+            event_type=_event_type(row["event_type"], location),
+            events=int(row["events"]),
+            errors=int(row["errors"]),
+            latency_p95_ms=row["latency_p95_ms"],
+        )
+        for row in table.to_pylist()
+    ]
+
+
+def _collect(spark: SparkSession, urls: Sequence[str], where: str) -> list[dict[str, Any]]:
+    """Run the aggregation and collect its rows."""
+    from pyspark.errors import PySparkException
+
+    events = spark.read.schema(EVENTS_SCHEMA).parquet(*urls).selectExpr("*", MINUTE_NUMBER)
+    try:
+        rows: list[dict[str, Any]] = spark.sql(QUERY.read_text(), events=events).toArrow().to_pylist()
+    except PySparkException as error:
+        raise explained(error, f"Spark could not read {where}") from error
+    return rows
+
+
+def _summary(rows: list[dict[str, Any]], where: str) -> MinuteSummary:
+    if not rows:
+        return MinuteSummary()
     by_scope: dict[str, list[dict[str, Any]]] = {"type": [], "total": [], "distinct": []}
     for row in rows:
         by_scope[row["scope"]].append(row)
-    total = by_scope["total"][0] if by_scope["total"] else None
-    if total:
-        _check_window(total, window, events_url)
     return MinuteSummary(
-        by_event_type={_event_type(row["event_type"], events_url): row for row in by_scope["type"]},
-        total=total,
+        by_event_type={_event_type(row["event_type"], where): row for row in by_scope["type"]},
+        total=by_scope["total"][0],
         users=by_scope["distinct"][0]["users"],
         sessions=by_scope["distinct"][0]["sessions"],
     )
 
 
-def read_baseline(spark: SparkSession, baseline_url: str) -> list[BaselineMinute]:
-    """The per-minute aggregates of the recent past, a few hundred rows.
-
-    Raises:
-        ConfigurationError: the file holds an event type nobody knows.
-        TransientError: Spark or the storage doesn't answer.
-    """
-    table = spark.read.schema(BASELINE_SCHEMA).parquet(baseline_url)
-    return [
-        BaselineMinute(
-            minute=row["minute"].astimezone(UTC),
-            event_type=_event_type(row["event_type"], baseline_url),
-            events=int(row["events"]),
-            errors=int(row["errors"]),
-            latency_p95_ms=row["latency_p95_ms"],
-        )
-        for row in _collect(lambda: table.toArrow().to_pylist(), baseline_url)
-    ]
-
-
-def _collect(action: Callable[[], list[dict[str, Any]]], url: str) -> list[dict[str, Any]]:
-    """Run a Spark action that collects the rows."""
-    from pyspark.errors import PySparkException
-
-    try:
-        rows = action()
-    except PySparkException as error:
-        raise explained(error, f"Spark could not read {url}") from error
-    return rows
-
-
-def _event_type(name: str, url: str) -> EventType:
+def _event_type(name: str, where: str) -> EventType:
     try:
         return EventType(name)
     except ValueError:
         known = ", ".join(EventType)
-        raise ConfigurationError(f"{url}: event type {name!r} is none of {known}") from None
-
-
-def _check_window(total: dict[str, Any], window: MinuteWindow, url: str) -> None:
-    first, last = total["first_ms"], total["last_ms"]
-    if window.start.timestamp() * 1000 <= first and last < window.end_ms:
-        return
-    times = " to ".join(
-        datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds") for ms in (first, last)
-    )
-    raise ConfigurationError(f"{url} has events from {times}, outside the window {window}: check --window")
+        raise ConfigurationError(f"{where}: event type {name!r} is none of {known}") from None

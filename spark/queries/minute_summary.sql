@@ -1,9 +1,11 @@
--- One row per event type (scope 'type'), one of all together ('total') and one of the distinct
--- users and sessions ('distinct'); `events` is the minute's Parquet, each event_id once.
+-- For each minute one row per event type (scope 'type'), one of all together ('total') and one of the distinct
+-- users and sessions ('distinct'); `events` is the Parquet of the minutes, each event_id once.
+-- minute_number counts minutes since the epoch.
 -- Distinct counts have their own branch: inside the grouping sets each id would be kept twice,
 -- which makes a minute of 600,000 events take twice as long.
--- An empty minute gives only the 'distinct' row.
+-- An empty minute gives no row.
 SELECT
+    minute_number,
     if(grouping(event_type) = 1, 'total', 'type') AS scope,
     event_type,
     count(*) AS events,
@@ -17,15 +19,14 @@ SELECT
     sum(request_latency_ms) AS latency_sum_ms,
     max(request_latency_ms) AS latency_max_ms,
     percentile(request_latency_ms, array(0.5, 0.9, 0.95, 0.99)) AS latency_quantiles_ms,
-    unix_millis(min(event_timestamp)) AS first_ms,
-    unix_millis(max(event_timestamp)) AS last_ms,
     CAST(NULL AS BIGINT) AS users,
     CAST(NULL AS BIGINT) AS sessions
 FROM {events}
-GROUP BY GROUPING SETS ((event_type), ())
+GROUP BY GROUPING SETS ((minute_number, event_type), (minute_number))
 UNION ALL
 SELECT
-    'distinct', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
+    minute_number, 'distinct', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL,
     count(DISTINCT user_id),
     count(DISTINCT session_id)
 FROM {events}
+GROUP BY minute_number

@@ -25,7 +25,7 @@ commits.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -169,6 +169,25 @@ def await_window(
             log.warning("window incomplete", window=str(window), reason=reason)
             return _outcome(views, watch.targets, clock.now() - began, complete=False, reason=reason)
         clock.sleep(POLL_SECONDS)
+
+
+def assess_windows(source: OffsetSource, windows: Sequence[MinuteWindow]) -> dict[MinuteWindow, WindowCompleteness]:
+    """How complete windows are that ended a while ago, without waiting; all get the same cutoff.
+
+    Raises:
+        TransientError: Kafka does not answer.
+    """
+    if not windows:
+        return {}
+    now = source.look(max(windows).end_ms)
+    assessed = {}
+    for window in windows:
+        views = source.look(window.end_ms)
+        targets = {p: view.end if (first := views[p].first_after) is None else first for p, view in now.items()}
+        complete = _all_reached(now, targets)
+        reason = "complete" if complete else _lag(now, targets)
+        assessed[window] = _outcome(now, targets, 0.0, complete=complete, reason=reason)
+    return assessed
 
 
 def _all_reached(views: Mapping[int, PartitionView], targets: Mapping[int, int]) -> bool:

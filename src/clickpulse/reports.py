@@ -102,6 +102,11 @@ class Anomaly(_Model):
     score: float = Field(description="distance from the centre in units of the baseline's spread")
     message: str
 
+    @property
+    def name(self) -> str:
+        """What it is, without its figures: `PAYMENT error_rate high`."""
+        return f"{self.event_type} {self.metric} {self.direction}"
+
 
 class Detector(_Model):
     """Which rule found the anomalies."""
@@ -118,6 +123,35 @@ class Inputs(_Model):
     events: str
     baseline: str
     rows: Count = Field(description="rows of the events object")
+
+
+class Changes(_Model):
+    """What a revision has that the one before had not."""
+
+    since_revision: Count
+    events: int = Field(description="events more, or fewer where negative")
+    errors: int
+    by_event_type: dict[EventType, int] = Field(description="events more or fewer of each type; only where it differs")
+    anomalies_added: list[str] = Field(description="such as `PAYMENT error_rate high`")
+    anomalies_gone: list[str]
+
+    @classmethod
+    def between(cls, before: Report, after: Report) -> Changes:
+        """The differences of two revisions of a minute."""
+        added = {
+            event_type: difference
+            for event_type, stats in sorted(after.by_event_type.items())
+            if (difference := stats.events - before.by_event_type[event_type].events)
+        }
+        old, new = ({anomaly.name for anomaly in report.anomalies} for report in (before, after))
+        return cls(
+            since_revision=before.revision,
+            events=after.totals.events - before.totals.events,
+            errors=after.totals.errors - before.totals.errors,
+            by_event_type=added,
+            anomalies_added=sorted(new - old),
+            anomalies_gone=sorted(old - new),
+        )
 
 
 class Timings(_Model):
@@ -137,6 +171,7 @@ class Report(_Model):
     window_end: UtcDatetime
     revision: Count = 0
     revision_reason: str | None = None
+    changes: Changes | None = Field(None, description="null in the first revision")
     complete: bool
     completeness: Completeness
     totals: Totals
@@ -162,8 +197,14 @@ class Report(_Model):
 
     def canonical_json(self) -> bytes:
         """The report's bytes without `timings`: the same inputs always give the same bytes."""
-        content = self.model_dump(mode="json", exclude={"timings"})
+        content = self.model_dump(mode="json", exclude={"timings"} | (set() if self.changes else {"changes"}))
         return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+    def finding(self) -> dict[str, Any]:
+        """What the report says of its minute, without what tells one revision from another."""
+        return self.model_dump(
+            mode="json", exclude={"timings", "revision", "revision_reason", "changes", "inputs", "completeness"}
+        )
 
     def digest(self) -> str:
         """SHA-256 of `canonical_json()`, hexadecimal."""

@@ -231,8 +231,8 @@ class SparkSettings(ServiceSettings):
         "sc://127.0.0.1:15002", description="the Connect server; SPARK_REMOTE is PySpark's own, and forbids a master"
     )
     master: str = Field(
-        "local[*]",
-        pattern=r"^(local(\[[0-9*]+\])?|spark://\S+:[0-9]+)$",
+        "local[*,4]",
+        pattern=r"^(local(\[[0-9*]+(,[0-9]+)?\])?|spark://\S+:[0-9]+)$",
         description="where jobs run: of the Connect server, of spark-submit; and the master of a worker",
     )
     driver_memory: str = Field("768m", pattern=SPARK_MEMORY, description="heap of the Connect server or of a driver")
@@ -264,6 +264,15 @@ class ReportSettings(ServiceSettings):
         120, gt=0, description="then the report is published, marked incomplete"
     )
     baseline_minutes: int = Field(60, ge=1, le=1440, description="the recent past that a minute is compared with")
+    duplicate_minutes: int = Field(
+        60, ge=0, le=1440, description="how far from its minute further rows of an event_id are looked for"
+    )
+    horizon_minutes: int = Field(
+        60, ge=1, le=10_080, description="events later than this make no revision: they are kept in the late ledger"
+    )
+    lookback_minutes: int = Field(
+        1440, ge=10, le=10_080, description="how far back minutes without a complete report are looked for"
+    )
     max_active_runs: int = Field(4, ge=1)
 
     @field_validator("start")
@@ -396,6 +405,16 @@ class ProducerSettings(ServiceSettings):
 
 class DashboardSettings(ServiceSettings):
     """The Streamlit page."""
+class AirflowLoginSettings(ServiceSettings):
+    """Airflow's user for the commands that ask it for something."""
+
+    service = "airflow"
+    model_config = SettingsConfigDict(env_prefix="AIRFLOW_", extra="ignore", frozen=True)
+
+    user: str = "admin"
+    admin_password: SecretStr
+
+
 
     service = "dashboard"
     model_config = SettingsConfigDict(env_prefix="DASHBOARD_", extra="ignore", frozen=True)

@@ -1,19 +1,21 @@
-"""The four steps of a report run: settings to clients to plain functions.
+"""The steps of a report run: settings to clients to plain functions.
 
-Between the steps only small JSON travels (XCom): the window, offsets, times. Data stays in S3.
+Between the steps only small JSON travels (XCom): which revisions, and when each step ended. Data stays in S3.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 from clickpulse.clients import clickhouse_client, report_writer
-from clickpulse.completeness import WindowCompleteness, await_window, kafka_offsets
+from clickpulse.completeness import await_window, kafka_offsets
 from clickpulse.errors import ConfigurationError
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Report, Timings
+from clickpulse.revisions import Revision, from_json, to_json
 from clickpulse.settings import (
     ClickHouseSettings,
     KafkaSettings,
@@ -25,78 +27,95 @@ from clickpulse.settings import (
 )
 from clickpulse.windows import MinuteWindow
 
+_THREADS = 8
 
-def await_minute(window: str | None, data_interval_start: datetime | None) -> dict[str, Any]:
-    """Wait until the minute is complete, or its time limit is over.
+Batch = dict[str, Any]
+"""`revisions` (see `clickpulse.revisions.to_json`) and `timings`, the ends of the steps so far."""
+
+
+def await_minute(window: str | None, data_interval_start: datetime | None) -> Batch:
+    """Wait until the minute is complete, or its time limit is over, and fix its cutoff.
 
     Args:
         window: the minute asked for by a person, such as `2026-11-22T10:05Z`.
         data_interval_start: of the run, used where `window` is None.
     """
+    from clickhouse.manifest import Manifest, fix_manifest
+
     minute = _minute(window, data_interval_start)
     found = await_window(
         kafka_offsets(KafkaSettings.load_for("report"), SinkSettings.load()), minute, ReportSettings.load()
     )
-    return {"window": str(minute), "completeness": asdict(found), "timings": {"awaited_at": _now()}}
+    revision = Revision(minute, 0)
+    fix_manifest(S3Settings.load(), Manifest.of(revision.objects, found))
+    return batch([revision])
 
 
-def export(awaited: dict[str, Any]) -> dict[str, Any]:
-    """Fix the cutoff of the minute's revision and let ClickHouse write its Parquet."""
-    from clickhouse.export import export_window
-    from clickhouse.manifest import fix_cutoff
-
-    objects = WindowObjects(MinuteWindow.parse(awaited["window"]))
-    s3 = S3Settings.load()
-    manifest = fix_cutoff(s3, objects, _completeness(awaited["completeness"]))
-    clickhouse = ClickHouseSettings.load()
-    client = clickhouse_client(clickhouse)
-    try:
-        export_window(
-            client,
-            s3,
-            objects,
-            manifest.cutoff,
-            baseline_minutes=ReportSettings.load().baseline_minutes,
-            endpoint=clickhouse.s3_endpoint,
-        )
-    finally:
-        client.close()
-    return {
-        "window": awaited["window"],
-        "revision": objects.revision,
-        "completeness": manifest.completeness.model_dump(mode="json"),
-        "timings": awaited["timings"] | {"exported_at": _now()},
-    }
+def batch(revisions: Iterable[Revision]) -> Batch:
+    """Revisions whose cutoffs are fixed, for the next step."""
+    return {"revisions": to_json(revisions), "timings": {"awaited_at": _now()}}
 
 
-def detect(exported: dict[str, Any]) -> dict[str, Any]:
-    """Make the report on the Spark Connect server and write it to S3."""
-    from clickpulse.reports import Completeness
-    from spark.report_job import JobInputs, run_report_job
+def export(awaited: Batch) -> Batch:
+    """Let ClickHouse write the events and baselines of the revisions to S3."""
+    from clickhouse.export import ExportRules, export_windows
+    from clickhouse.manifest import read_manifest
+
+    s3, clickhouse, settings = S3Settings.load(), ClickHouseSettings.load(), ReportSettings.load()
+    new = [revision for revision in from_json(awaited["revisions"]) if revision.scored_from is None]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        manifests = list(pool.map(lambda revision: read_manifest(s3, revision.objects), new))
+    own_events = [manifest for manifest in manifests if manifest.scored_from is None]
+    if own_events:
+        rules = ExportRules(settings.baseline_minutes, settings.duplicate_minutes)
+        client = clickhouse_client(clickhouse)
+        try:
+            export_windows(client, s3, own_events, rules, endpoint=clickhouse.s3_endpoint)
+        finally:
+            client.close()
+    return _ended(awaited, "exported_at")
+
+
+def detect(exported: Batch) -> Batch:
+    """Make the reports on the Spark Connect server and write them to S3."""
+    from spark.revisions_job import make_reports
     from spark.session import connect_session
 
-    objects = WindowObjects(MinuteWindow.parse(exported["window"]), exported["revision"])
-    spark = connect_session(SparkSettings.load(), datetime.now(UTC))
-    inputs = JobInputs.in_bucket(objects, S3Settings.load().bucket)
-    run_report_job(spark, objects, inputs, Completeness.model_validate(exported["completeness"]))
-    return detected(exported, objects)
+    make_reports(
+        S3Settings.load(),
+        from_json(exported["revisions"]),
+        lambda: connect_session(SparkSettings.load(), datetime.now(UTC)),
+    )
+    return detected(exported)
 
 
-def detected(exported: dict[str, Any], objects: WindowObjects) -> dict[str, Any]:
-    """What `publish` needs of a report that is in S3, however it was made."""
-    report = f"s3a://{S3Settings.load().bucket}/{objects.report}"
-    return {"report": report, "timings": exported["timings"] | {"detected_at": _now()}}
+def detected(exported: Batch) -> Batch:
+    """What `publish` needs of reports that are in S3, however they were made."""
+    return _ended(exported, "detected_at")
 
 
-def publish(detected: dict[str, Any]) -> str:
-    """Post the report, with the times of its stages, to the report API."""
-    from clickpulse.publish import publish_report
-    from spark.storage import read_bytes
+def publish(detected: Batch) -> dict[str, int]:
+    """Post the reports, with the times of the steps, to the report API; how many were new there, and were not."""
+    from clickpulse.publish import PublishResult, publish_reports
 
-    report = Report.model_validate_json(read_bytes(detected["report"]))
-    timed = report.model_copy(update={"timings": Timings(**detected["timings"], published_at=datetime.now(UTC))})
+    bucket = S3Settings.load().bucket
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = pool.map(lambda revision: _report(bucket, revision), from_json(detected["revisions"]))
+    timings = Timings(**detected["timings"], published_at=datetime.now(UTC))
+    reports = [report.model_copy(update={"timings": timings}) for report in found if report is not None]
     with report_writer(ReportWriterSettings.load()) as client:
-        return publish_report(client, timed).value
+        results = publish_reports(client, reports)
+    return {str(result): results.count(result) for result in PublishResult}
+
+
+def _report(bucket: str, revision: Revision) -> Report | None:
+    """The report in S3; None where scoring anew gave nothing new."""
+    from clickpulse.storage import exists, read_bytes
+
+    location = f"s3a://{bucket}/{WindowObjects(revision.window, revision.number).report}"
+    if revision.scored_from is not None and not exists(location):
+        return None
+    return Report.model_validate_json(read_bytes(location))
 
 
 def _minute(window: str | None, data_interval_start: datetime | None) -> MinuteWindow:
@@ -107,11 +126,8 @@ def _minute(window: str | None, data_interval_start: datetime | None) -> MinuteW
     return MinuteWindow.containing(data_interval_start)
 
 
-def _completeness(found: dict[str, Any]) -> WindowCompleteness:
-    """From XCom's JSON, where the partitions' numbers have become strings."""
-    offsets = ("targets", "cutoff", "committed")
-    numbered = {name: {int(number): offset for number, offset in found[name].items()} for name in offsets}
-    return WindowCompleteness(**{**found, **numbered})
+def _ended(before: Batch, step: str) -> Batch:
+    return before | {"timings": before["timings"] | {step: _now()}}
 
 
 def _now() -> str:

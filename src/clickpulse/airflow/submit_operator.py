@@ -15,14 +15,13 @@ from airflow.sdk import Connection
 
 from clickpulse.airflow.steps import detected
 from clickpulse.errors import ConfigurationError
-from clickpulse.objects import WindowObjects
+from clickpulse.revisions import from_json
 from clickpulse.settings import SparkSettings
-from clickpulse.windows import MinuteWindow
 from spark.submission import APPLICATION, submission
 
 
 class SubmitReportJob(SparkSubmitOperator):  # type: ignore[misc]  # mypy does not follow into Airflow
-    """Submits one minute's job to SPARK_MASTER and waits for its end; its result is that of the step `detect`.
+    """Submits the job of a run's revisions to SPARK_MASTER and waits for it; the result is that of the step `detect`.
 
     Args:
         exported: what the step `export` returned.
@@ -41,8 +40,7 @@ class SubmitReportJob(SparkSubmitOperator):  # type: ignore[misc]  # mypy does n
             ConfigurationError: the job says that an input is missing or wrong.
             AirflowException: it failed otherwise; the message has the end of its output.
         """
-        objects = WindowObjects(MinuteWindow.parse(self.exported["window"]), self.exported["revision"])
-        with submission(SparkSettings.load(), objects) as job:
+        with submission(SparkSettings.load(), from_json(self.exported["revisions"])) as job:
             self.properties_file = job.properties_file
             self.env_vars = job.environment
             self.application_args = job.arguments
@@ -52,7 +50,7 @@ class SubmitReportJob(SparkSubmitOperator):  # type: ignore[misc]  # mypy does n
                 if f"error: {ConfigurationError.__name__}:" in str(error):
                     raise ConfigurationError(str(error)) from error
                 raise
-        return detected(self.exported, objects)
+        return detected(self.exported)
 
     def _get_hook(self) -> SparkSubmitHook:
         return _SettingsHook(

@@ -15,8 +15,8 @@ import pytest
 from clickhouse_connect.driver.client import Client
 from minio import Minio
 
-from clickhouse.export import export_window
-from clickhouse.manifest import fix_cutoff
+from clickhouse.export import ExportRules, export_windows
+from clickhouse.manifest import Manifest, fix_manifest
 from clickpulse.clients import clickhouse_client, s3_client
 from clickpulse.completeness import WindowCompleteness
 from clickpulse.objects import WindowObjects
@@ -73,6 +73,16 @@ def insert(client: Client, events: list[Row]) -> None:
     client.insert("events", events, column_names=COLUMNS)
 
 
+def export_window(
+    client: Client, s3: S3Settings, objects: WindowObjects, cutoff: dict[int, int], *, baseline_minutes: int = 60
+) -> None:
+    export_windows(client, s3, [manifest(objects, cutoff)], ExportRules(baseline_minutes, duplicate_minutes=60))
+
+
+def manifest(objects: WindowObjects, cutoff: dict[int, int]) -> Manifest:
+    return Manifest.of(objects, found(cutoff))
+
+
 def content(bucket: Minio, s3: S3Settings, key: str) -> bytes:
     with bucket.get_object(s3.bucket, key) as answer:
         return bytes(answer.read())
@@ -91,22 +101,24 @@ def test_each_event_once_below_the_cutoff(events_client: Client, s3: S3Settings,
     insert(events_client, events[450:] + events[:50] + outside)
     cutoff = {0: 100, 1: 2000, 2: 250}
     objects = WindowObjects(WINDOW, 3)
-    result = export_window(events_client, s3, objects, cutoff, baseline_minutes=60)
+    export_window(events_client, s3, objects, cutoff)
     expected = {row[0]: row for row in events if row[10] < cutoff[row[9]]}
-    found = table(content(bucket, s3, objects.events))
-    assert result.rows == len(found) == len(expected)
-    assert list(found[0]) == COLUMNS
-    for row in found:
+    exported = table(content(bucket, s3, objects.events))
+    assert len(exported) == len(expected) > 300
+    assert list(exported[0]) == COLUMNS
+    for row in exported:
         event = expected[row["event_id"]]
         assert (row["user_id"], row["kafka_partition"], row["kafka_offset"]) == (event[1], event[9], event[10])
         assert row["event_timestamp"] == event[4]
         assert (row["event_type"], row["status"], row["error_code"]) == (event[3], event[6], None)
 
 
-def test_a_partition_without_cutoff_is_left_out(events_client: Client, s3: S3Settings) -> None:
+def test_a_partition_without_cutoff_is_left_out(events_client: Client, s3: S3Settings, bucket: Minio) -> None:
     insert(events_client, rows(30))
-    assert export_window(events_client, s3, WindowObjects(WINDOW), {1: 5}, baseline_minutes=1).rows == 5
-    assert export_window(events_client, s3, WindowObjects(WINDOW), {}, baseline_minutes=1).rows == 0
+    for revision, (cutoff, count) in enumerate([({1: 5}, 5), ({}, 0)]):
+        objects = WindowObjects(WINDOW, revision)
+        export_window(events_client, s3, objects, cutoff)
+        assert len(table(content(bucket, s3, objects.events))) == count
 
 
 def test_again_gives_the_same_bytes_whatever_arrived_since(
@@ -127,7 +139,7 @@ def test_again_gives_the_same_bytes_whatever_arrived_since(
 
 def test_a_minute_without_events_is_a_file_without_rows(events_client: Client, s3: S3Settings, bucket: Minio) -> None:
     objects = WindowObjects(WINDOW)
-    assert export_window(events_client, s3, objects, {0: 10}, baseline_minutes=60).rows == 0
+    export_window(events_client, s3, objects, {0: 10})
     for key in (objects.events, objects.baseline):
         assert table(content(bucket, s3, key)) == []
     assert pq.read_schema(io.BytesIO(content(bucket, s3, objects.events))).names == COLUMNS
@@ -163,21 +175,89 @@ def found(cutoff: dict[int, int], *, complete: bool = True) -> WindowCompletenes
 
 def test_the_first_manifest_counts(s3: S3Settings) -> None:
     objects = WindowObjects(WINDOW, 1)
-    first = fix_cutoff(s3, objects, found({0: 10, 1: 20}))
+    first = fix_manifest(s3, manifest(objects, {0: 10, 1: 20}))
     assert first.cutoff == {0: 10, 1: 20}
-    again = fix_cutoff(s3, objects, found({0: 99, 1: 99}, complete=False))
+    again = fix_manifest(s3, Manifest.of(objects, found({0: 99, 1: 99}, complete=False), "another reason"))
     assert again == first
-    assert fix_cutoff(s3, WindowObjects(WINDOW, 2), found({0: 99})).cutoff == {0: 99}
+    assert fix_manifest(s3, manifest(WindowObjects(WINDOW, 2), {0: 99})).cutoff == {0: 99}
 
 
 def test_a_bucket_that_is_missing(events_client: Client, s3: S3Settings) -> None:
     del events_client
     with pytest.raises(Exception, match="no-such-bucket"):
-        fix_cutoff(s3.model_copy(update={"bucket": "no-such-bucket-anywhere"}), WindowObjects(WINDOW), found({0: 1}))
+        fix_manifest(
+            s3.model_copy(update={"bucket": "no-such-bucket-anywhere"}), manifest(WindowObjects(WINDOW), {0: 1})
+        )
 
 
 def test_the_stack_is_migrated(stack: Path) -> None:
     del stack
     with clickhouse_client(ClickHouseSettings.load(), reader=True) as client:
         tables = {row[0] for row in client.query("SHOW TABLES").result_rows}
-    assert {"events", "events_per_minute", "sink_positions", "schema_migrations"} <= tables
+    assert {
+        "events",
+        "minute_aggregates",
+        "revision_cutoffs",
+        "late_ledger",
+        "sink_positions",
+        "schema_migrations",
+    } <= tables
+
+
+def minute(ago: int) -> MinuteWindow:
+    return MinuteWindow(WINDOW.start - timedelta(minutes=ago))
+
+
+def test_many_minutes_are_each_one_alone(events_client: Client, s3: S3Settings, bucket: Minio) -> None:
+    """Three queries for five minutes, two cutoffs and an empty minute: the same bytes as one by one."""
+    for ago in range(4):
+        insert(events_client, rows(300, seed=20 + ago, minute=minute(ago).start))
+    cutoffs = [{0: 50, 1: 50, 2: 50}, {0: 90, 1: 90, 2: 90}, {0: 50, 1: 50, 2: 50}, {0: 90, 1: 90, 2: 90}, {0: 7}]
+    revisions = [manifest(WindowObjects(minute(ago)), cutoff) for ago, cutoff in enumerate(cutoffs)]
+    export_windows(events_client, s3, revisions, ExportRules(60, 60))
+    together = [content(bucket, s3, one.objects.events) for one in revisions]
+    assert [len(table(body)) for body in together] == [150, 270, 150, 270, 0]
+    baselines = [table(content(bucket, s3, one.objects.baseline)) for one in revisions]
+    assert [len({row["minute"] for row in baseline}) for baseline in baselines] == [3, 2, 1, 0, 0]
+    assert sum(int(row["events"]) for row in baselines[0]) == 270 + 150 + 270
+    for one, body in zip(revisions, together, strict=True):
+        export_windows(events_client, s3, [one], ExportRules(60, 60))
+        assert content(bucket, s3, one.objects.events) == body
+
+
+def test_an_event_counts_in_the_minute_where_it_arrived_first(
+    events_client: Client, s3: S3Settings, bucket: Minio
+) -> None:
+    event = rows(1)[0]
+    other_minute = [[*event[:4], event[4] - timedelta(minutes=7), *event[5:10], event[10] + 50]]
+    far_away = [[*event[:4], event[4] - timedelta(minutes=200), *event[5:10], event[10] + 60]]
+    insert(events_client, [event])
+    insert(events_client, other_minute + far_away)
+    insert(events_client, rows(5, seed=6, minute=minute(7).start))
+    revisions = [manifest(WindowObjects(minute(ago)), {0: 1000, 1: 1000, 2: 1000}) for ago in (0, 7, 200)]
+    counts = []
+    for one in revisions:
+        export_windows(events_client, s3, [one], ExportRules(60, 60))
+        counts.append(len(table(content(bucket, s3, one.objects.events))))
+    assert counts == [1, 5, 1]
+
+
+def test_aggregates_count_each_event_once_and_follow_the_revisions(
+    events_client: Client, s3: S3Settings, bucket: Minio
+) -> None:
+    """Of a minute that was exported, and of one that was not."""
+    before = minute(1)
+    insert(events_client, rows(60, seed=30, minute=before.start))
+    insert(events_client, [[*row[:10], row[10] + 500] for row in rows(60, seed=30, minute=before.start)])
+    insert(events_client, [[*row[:10], row[10] + 500] for row in rows(9, seed=31, minute=before.start)])
+
+    def past(revision: int) -> int:
+        objects = WindowObjects(WINDOW, revision)
+        export_window(events_client, s3, objects, {})
+        return sum(int(row["events"]) for row in table(content(bucket, s3, objects.baseline)))
+
+    assert past(0) == 69
+    export_window(events_client, s3, WindowObjects(before), dict.fromkeys(range(3), 500))
+    assert past(1) == 60
+    export_window(events_client, s3, WindowObjects(before, 1), dict.fromkeys(range(3), 1000))
+    assert past(2) == 69

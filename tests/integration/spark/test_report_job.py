@@ -242,9 +242,7 @@ def test_through_s3(spark: SparkSession, tmp_path: Path) -> None:
 
 def test_inputs_that_are_not_the_minutes_are_refused(spark: SparkSession, tmp_path: Path) -> None:
     inputs = write(tmp_path, make_events(10), make_baseline(10))
-    with pytest.raises(
-        ConfigurationError, match=r"events from 2031-03-04T05:06.* outside the window 2031-03-04T05:07Z"
-    ):
+    with pytest.raises(ConfigurationError, match=r"events of 2031-03-04T05:06Z, outside the windows asked for"):
         run_report_job(spark, WindowObjects(MinuteWindow.parse("2031-03-04T05:07Z")), inputs, UNCHECKED)
     strange = [row | {"event_type": "REFUND"} for row in make_events(1)]
     with pytest.raises(ConfigurationError, match="event type 'REFUND' is none of ADD_TO_CART"):

@@ -24,6 +24,7 @@ from clickpulse.errors import ConfigurationError
 from clickpulse.events import EventType
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, Report
+from clickpulse.revisions import Revision, to_json
 from clickpulse.settings import S3Settings, SparkSettings
 from clickpulse.windows import MinuteWindow
 from spark.health import problem
@@ -90,7 +91,7 @@ def exported(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict
     }
     for key, content in contents.items():
         client.put_object(settings.bucket, key, BytesIO(content), len(content))
-    yield {"window": str(WINDOW), "revision": 2, "timings": {"awaited_at": "2031-03-04T05:07:01Z"}}
+    yield {"revisions": to_json([Revision(WINDOW, 2)]), "timings": {"awaited_at": "2031-03-04T05:07:01Z"}}
     for found in client.list_objects(settings.bucket, recursive=True):
         client.remove_object(settings.bucket, str(found.object_name))
     client.remove_bucket(settings.bucket)
@@ -162,7 +163,7 @@ def test_both_ways_make_the_same_report_on_the_cluster(
         assert (stats.latency_ms.p50, stats.latency_ms.max) == (19.5, EVENTS_EACH - 1)
     assert (report.revision, report.completeness) == (2, COMPLETE)
     assert submitted == connected
-    assert result["report"] == f"s3a://{S3Settings.load().bucket}/{objects.report}"
+    assert result["revisions"] == exported["revisions"]
     assert {"awaited_at", "detected_at"} == set(result["timings"])
 
     ran = [command for command in watch.seen if "CoarseGrainedExecutorBackend" in command]
@@ -205,6 +206,6 @@ def test_properties_are_their_owners_alone(cluster: Cluster) -> None:
 def test_a_submitted_job_says_what_is_missing(exported: dict[str, Any]) -> None:
     from clickpulse.airflow.submit_operator import SubmitReportJob
 
-    missing = exported | {"window": "2031-03-04T05:07Z"}
+    missing = exported | {"revisions": to_json([Revision(MinuteWindow.parse("2031-03-04T05:07Z"), 2)])}
     with pytest.raises(ConfigurationError, match=r"minute=07/rev=2/manifest\.json is not there"):
         SubmitReportJob(task_id="detect", exported=missing).execute({})

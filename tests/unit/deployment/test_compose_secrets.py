@@ -95,7 +95,7 @@ def test_keys_and_passwords_go_to_their_owners_alone(everything: Model) -> None:
     assert holders("pgpass_reports") == {"report-api"}
     assert holders("report_api") == {"report-api"}
     assert holders("report_api_writer") == {"airflow-worker"}
-    assert holders("report_api_reader") == {"dashboard"}
+    assert holders("report_api_reader") == {"airflow-worker", "dashboard"}
     assert holders("s3") == {
         "s3", "s3-setup", "spark-master", "spark-worker", "spark-connect", "spark-setup", "airflow-worker",
     }  # fmt: skip

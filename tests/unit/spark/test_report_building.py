@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from clickpulse.errors import ConfigurationError
 from clickpulse.events import EventType
 from clickpulse.reports import Completeness, PartitionProgress, Report
+from clickpulse.storage import read_bytes, spark_url, write_bytes
 from clickpulse.windows import MinuteWindow
 from spark.detection import BaselineMinute
 from spark.failures import explained
 from spark.report import build_report
 from spark.report_job import JobInputs, _inputs
 from spark.schema_file import SCHEMA_FILE, schema_text
-from spark.storage import read_bytes, spark_url, write_bytes
 from spark.summary import MinuteSummary
 
 WINDOW = MinuteWindow.parse("2026-11-22T10:05Z")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from dotenv import dotenv_values
 
 from clickpulse.errors import ConfigurationError
-from clickpulse.objects import WindowObjects
+from clickpulse.revisions import Revision, from_json
 from clickpulse.settings import SparkSettings
 from clickpulse.windows import MinuteWindow
 from spark import cluster
@@ -98,13 +99,11 @@ def test_event_logs_are_kept_by_setting(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_submission_leaves_nothing_behind() -> None:
-    objects = WindowObjects(MinuteWindow.parse("2026-11-22T10:05Z"), revision=3)
-    with submission(SparkSettings.load(), objects) as job:
+    revision = Revision(MinuteWindow.parse("2026-11-22T10:05Z"), 3)
+    with submission(SparkSettings.load(), [revision]) as job:
         found = properties(job.properties_file)
-        assert job.arguments == [
-            "--window", "2026-11-22T10:05Z", "--revision", "3",
-            "--manifest", "minutes/date=2026-11-22/hour=10/minute=05/rev=3/manifest.json",
-        ]  # fmt: skip
+        option, value = job.arguments
+        assert (option, from_json(json.loads(value))) == ("--revisions", [revision])
         assert found["spark.app.name"] == "clickpulse 2026-11-22T10:05Z revision 3"
         assert not [each for each in SECRETS.values() if each in str(job.arguments) + str(job.environment)]
         launcher = Path(job.environment["JAVA_HOME"], "bin", "java")

@@ -12,8 +12,8 @@ import pytest
 from clickpulse.airflow import steps
 from clickpulse.airflow.dag_settings import report_settings
 from clickpulse.airflow.warm_imports import TASK_RUNTIME, TASKS
-from clickpulse.completeness import WindowCompleteness
 from clickpulse.errors import ConfigurationError, TransientError
+from clickpulse.revisions import Revision, from_json, to_json
 from clickpulse.settings import PROJECT_ROOT
 from clickpulse.windows import MINUTE, MinuteWindow
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 DAGS = PROJECT_ROOT / "dags"
-LISTED = {"minutely_report"}
+LISTED = {"backfill_reports", "minutely_report", "report_revisions"}
 START = datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
 
 
@@ -62,7 +62,7 @@ def test_runs_follow_one_another_minute_by_minute(report_dag: DAG) -> None:
     from airflow.timetables.base import TimeRestriction
 
     timetable = serialized(report_dag).timetable
-    restriction = TimeRestriction(earliest=report_dag.start_date, latest=None, catchup=report_dag.catchup)
+    restriction = TimeRestriction(earliest=report_dag.start_date, latest=None, catchup=True)
     interval = None
     for number in range(5):
         run = timetable.next_dagrun_info(last_automated_data_interval=interval, restriction=restriction)
@@ -82,10 +82,47 @@ def test_a_run_by_hand_reports_the_last_full_minute(report_dag: DAG) -> None:
     assert interval.end - interval.start == timedelta(minutes=1)
 
 
-def test_no_minute_is_skipped(report_dag: DAG) -> None:
-    assert report_dag.catchup is True
+def test_the_newest_minute_waits_for_no_older_one(dags: dict[str, DAG]) -> None:
+    report_dag = dags["minutely_report"]
+    assert report_dag.catchup is False
     assert report_dag.max_active_runs == 4
     assert report_dag.start_date == START
+    others = [task for dag in dags.values() if dag is not report_dag for task in dag.tasks]
+    assert min(task.priority_weight for task in report_dag.tasks) > max(task.priority_weight for task in others)
+    assert {task.weight_rule for task in report_dag.tasks} == {"absolute"}
+
+
+def test_repairs_run_twice_a_minute_one_at_a_time(dags: dict[str, DAG]) -> None:
+    from airflow.timetables.base import TimeRestriction
+
+    dag = dags["report_revisions"]
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    timetable = serialized(dag).timetable
+    restriction = TimeRestriction(earliest=dag.start_date, latest=None, catchup=True)
+    first = timetable.next_dagrun_info(last_automated_data_interval=None, restriction=restriction)
+    second = timetable.next_dagrun_info(last_automated_data_interval=first.data_interval, restriction=restriction)
+    assert (first.run_after.second, second.run_after.second) == (20, 50)
+
+
+def test_repairs_and_backfills_make_reports_as_the_minutely_run_does(dags: dict[str, DAG]) -> None:
+    chain = {"export": {"detect"}, "detect": {"publish"}}
+    for name, last in (("report_revisions", {"note_late"}), ("backfill_reports", set())):
+        tasks = {task.task_id: task.downstream_task_ids for task in dags[name].tasks}
+        assert tasks.items() >= chain.items()
+        assert "export" in tasks["plan"]
+        assert tasks["publish"] == last
+    assert dags["report_revisions"].get_task("note_late").trigger_rule == "none_failed"
+
+
+def test_a_backfill_run_is_an_hour(dags: dict[str, DAG]) -> None:
+    import pendulum
+
+    interval = serialized(dags["backfill_reports"]).timetable.infer_manual_data_interval(
+        run_after=pendulum.datetime(2026, 11, 22, 12, 30, 17, tz="UTC")
+    )
+    assert interval.end - interval.start == timedelta(hours=1)
+    for name in ("from", "to"):
+        assert dags["backfill_reports"].params.get_param(name).resolve("2026-11-22T10:05Z")
 
 
 def test_tasks_and_their_order(report_dag: DAG) -> None:
@@ -140,7 +177,10 @@ def test_start_has_to_be_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> 
 
 def test_dag_files_import_only_what_is_light() -> None:
     """They are parsed again in each task's process; what is heavy belongs into the steps' functions."""
-    allowed = {"__future__", "airflow.sdk", "clickpulse.airflow.dag_settings", "datetime", "typing"}
+    allowed = {
+        "__future__", "airflow.sdk", "clickpulse.airflow.dag_settings", "clickpulse.airflow.report_tasks", "datetime",
+        "typing",
+    }  # fmt: skip
     for path in DAGS.glob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.ImportFrom):
@@ -162,18 +202,9 @@ def test_minute_of_a_step() -> None:
         steps._minute(None, None)
 
 
-def test_completeness_survives_xcom() -> None:
-    found = WindowCompleteness(
-        complete=True,
-        reason="complete",
-        targets={0: 5, 10: 7},
-        cutoff={0: 6, 10: 7},
-        committed={0: 6, 10: 7},
-        waited_seconds=0.1,
-    )
-    from dataclasses import asdict
-
-    assert steps._completeness(json.loads(json.dumps(asdict(found)))) == found
+def test_revisions_survive_xcom() -> None:
+    revisions = [Revision(MinuteWindow(START), 0), Revision(MinuteWindow(START), 3, scored_from=2, reason="a new rule")]
+    assert from_json(json.loads(json.dumps(to_json(revisions)))) == revisions
 
 
 def test_detect_is_a_spark_submit_by_setting(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,14 +1,18 @@
-"""The job's own small files: a report written, a manifest read, in S3 or in a folder."""
+"""Small objects and files: a report written, a manifest read, in S3 or in a folder."""
 
 from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from clickpulse.clients import s3_client
 from clickpulse.errors import ConfigurationError, TransientError
 from clickpulse.settings import S3Settings
+
+if TYPE_CHECKING:
+    from minio import Minio
 
 S3_SCHEMES = frozenset({"s3", "s3a"})
 
@@ -32,12 +36,56 @@ def read_bytes(location: str) -> bytes:
         TransientError: S3 doesn't answer.
     """
     if urlsplit(location).scheme in S3_SCHEMES:
-        return _get(*_bucket_and_key(location))
+        return read_object(s3_client(S3Settings.load()), *_bucket_and_key(location))
     path = _path(location)
     try:
         return path.read_bytes()
     except FileNotFoundError:
         raise ConfigurationError(f"{path} is not there") from None
+
+
+def exists(location: str) -> bool:
+    """Whether there is such an object or file. Raises `TransientError`, and `ConfigurationError` if S3 refuses."""
+    if urlsplit(location).scheme in S3_SCHEMES:
+        return object_exists(s3_client(S3Settings.load()), *_bucket_and_key(location))
+    return _path(location).exists()
+
+
+def object_exists(client: Minio, bucket: str, key: str) -> bool:
+    """Whether there is such an object. Raises as `exists`."""
+    from minio.error import S3Error
+    from urllib3.exceptions import HTTPError
+
+    try:
+        client.stat_object(bucket, key)
+    except S3Error as error:
+        if error.code == "NoSuchKey":
+            return False
+        raise ConfigurationError(f"S3 refuses to show {bucket}/{key}: {error.code} {error.message}") from error
+    except HTTPError as error:
+        raise TransientError(f"S3 does not answer for {bucket}/{key}: {error!r}") from error
+    return True
+
+
+def read_object(client: Minio, bucket: str, key: str) -> bytes:
+    """The bytes of a small object. Raises as `read_bytes`."""
+    from minio.error import S3Error
+    from urllib3.exceptions import HTTPError
+
+    try:
+        response = client.get_object(bucket, key)
+    except S3Error as error:
+        if error.code in {"NoSuchKey", "NoSuchBucket"}:
+            raise ConfigurationError(f"s3://{bucket}/{key} is not there ({error.code})") from error
+        raise TransientError(f"S3 refused to give s3://{bucket}/{key}: {error}") from error
+    except HTTPError as error:
+        raise TransientError(f"S3 does not answer for s3://{bucket}/{key}: {error}") from error
+    try:
+        content: bytes = response.read()
+    finally:
+        response.close()
+        response.release_conn()
+    return content
 
 
 def write_bytes(location: str, content: bytes) -> None:
@@ -54,26 +102,6 @@ def write_bytes(location: str, content: bytes) -> None:
     unfinished = path.with_name(f".{path.name}.unfinished")
     unfinished.write_bytes(content)
     unfinished.replace(path)
-
-
-def _get(bucket: str, key: str) -> bytes:
-    from minio.error import S3Error
-    from urllib3.exceptions import HTTPError
-
-    try:
-        response = s3_client(S3Settings.load()).get_object(bucket, key)
-    except S3Error as error:
-        if error.code in {"NoSuchKey", "NoSuchBucket"}:
-            raise ConfigurationError(f"s3://{bucket}/{key} is not there ({error.code})") from error
-        raise TransientError(f"S3 refused to give s3://{bucket}/{key}: {error}") from error
-    except HTTPError as error:
-        raise TransientError(f"S3 does not answer for s3://{bucket}/{key}: {error}") from error
-    try:
-        content: bytes = response.read()
-    finally:
-        response.close()
-        response.release_conn()
-    return content
 
 
 def _put(bucket: str, key: str, content: bytes) -> None:
