@@ -27,6 +27,7 @@ EXAMPLE_REPORT: dict[str, Any] = {
     "window_end": "2026-11-22T10:06:00Z",
     "revision": 0,
     "revision_reason": None,
+    "changes": None,
     "complete": True,
     "completeness": {
         "complete": True,

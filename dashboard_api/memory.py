@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import Any
 
 from clickpulse.reports import Report
 from clickpulse.stored_reports import ReportSummary, RevisionSummary
@@ -83,6 +84,31 @@ class MemoryReports:
         with self._lock:
             keys = sorted((key for key in self._rows if key[0] == window and revision in {None, key[1]}), reverse=True)
             return [_summary(self._rows.pop(key)) for key in keys]
+
+    def expire(self, before: datetime, limit: int) -> list[tuple[MinuteWindow, int]]:
+        with self._lock:
+            newest: dict[MinuteWindow, datetime] = {}
+            for row in self._rows.values():
+                newest[row.window] = max(row.received_at, newest.get(row.window, row.received_at))
+            old = sorted(window for window, came in newest.items() if window.start < before and came < before)[:limit]
+            keys = sorted(key for key in self._rows if key[0] in set(old))
+            for key in keys:
+                del self._rows[key]
+            return keys
+
+    def holdings(self) -> dict[str, Any]:
+        windows = [window.start for window, _ in self._rows]
+        received = [row.received_at for row in self._rows.values()]
+        yesterday = datetime.now(UTC) - timedelta(days=1)
+        return {
+            "minutes": len(set(windows)),
+            "revisions": len(windows),
+            "revisions_last_day": sum(moment >= yesterday for moment in received),
+            "oldest_window": min(windows, default=None),
+            "newest_window": max(windows, default=None),
+            "oldest_received_at": min(received, default=None),
+            "bytes": sum(len(json.dumps(row.body)) for row in self._rows.values()),
+        }
 
     def after(self, position: int, limit: int) -> list[tuple[int, StoredRow]]:
         arrived = enumerate(self._arrived[position : position + limit], start=position + 1)

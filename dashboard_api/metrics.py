@@ -45,6 +45,9 @@ class Metrics:
         self.withdrawn = Counter(
             "clickpulse_reports_withdrawn", "Revisions deleted by an administrator.", registry=self._registry
         )
+        self.expired = Counter(
+            "clickpulse_reports_expired", "Revisions deleted as they are kept no longer.", registry=self._registry
+        )
         self.freshness = Histogram(
             "clickpulse_report_freshness_seconds",
             "From a minute's end to the receipt of its report; revision is first (0) or later.",

@@ -119,6 +119,13 @@ class PostgresReports:
         found = [RevisionSummary.model_validate(dict(row)) for row in deleted]
         return sorted(found, key=lambda one: one.revision, reverse=True)
 
+    def expire(self, before: datetime, limit: int) -> list[tuple[MinuteWindow, int]]:
+        deleted = self._fetch("delete_expired", {"before": before, "limit": limit})
+        return sorted((MinuteWindow.containing(row["window_start"]), row["revision"]) for row in deleted)
+
+    def holdings(self) -> dict[str, Any]:
+        return dict(self._fetch("select_holdings", {})[0])
+
     def after(self, position: int, limit: int) -> list[tuple[int, StoredRow]]:
         found = self._fetch("select_reports_after", {"position": position, "limit": limit})
         return [(row["position"], _stored(row)) for row in found]

@@ -104,6 +104,15 @@ class ReportRepository(Protocol):
     def withdraw(self, window: MinuteWindow, revision: int | None) -> list[RevisionSummary]:
         """Delete one revision of the window, by default all; what was deleted, highest first."""
 
+    def expire(self, before: datetime, limit: int) -> list[tuple[MinuteWindow, int]]:
+        """Delete all revisions of minutes that started, and of which the last revision came, before then.
+
+        Of at most `limit` minutes, the oldest first; what was deleted.
+        """
+
+    def holdings(self) -> dict[str, Any]:
+        """The members of `Holdings`, without the setting."""
+
     def after(self, position: int, limit: int) -> list[tuple[int, StoredRow]]:
         """Reports that came after the position, each with its own, in the order of their arrival."""
 

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from clickpulse.reports import report_json_schema
-from clickpulse.stored_reports import ReportPage, RevisionList, StoredReport, SummaryPage
+from clickpulse.stored_reports import Holdings, ReportPage, RevisionList, StoredReport, SummaryPage
 from clickpulse.windows import MinuteWindow
 from dashboard_api import stream
 from dashboard_api.answers import entity_tag, json_answer, not_modified, stored_report, unchanged
@@ -110,6 +110,12 @@ def summaries(request: Request, span: SpanParameter, kept: Repository) -> Respon
     page = SummaryPage(items=items, next_from=more[0].window if more else None)
     rows = [StoredRow(MinuteWindow(one.window), one.revision, one.digest, one.received_at, None) for one in found]
     return _answer(request, entity_tag(rows, str(request.url.query)), page.model_dump(mode="json"))
+
+
+@router.get("/holdings", summary="How much there is")
+def holdings(request: Request, kept: Repository) -> Holdings:
+    """Minutes and revisions, from when to when, and how large they are."""
+    return Holdings(**kept.holdings(), retention_days=request.app.state.settings.reports_retention_days)
 
 
 @router.get(

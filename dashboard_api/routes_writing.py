@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -10,7 +11,7 @@ import structlog
 from fastapi import APIRouter, Depends, Request, Response
 
 from clickpulse.reports import Report
-from clickpulse.stored_reports import BatchOutcome, RevisionList, StoredReport
+from clickpulse.stored_reports import BatchOutcome, Expiry, RevisionList, StoredReport
 from dashboard_api.answers import entity_tag, freshness_seconds, json_answer, stored_report
 from dashboard_api.auth import Scope, require
 from dashboard_api.bodies import parse_batch, posted_batch, posted_report
@@ -37,6 +38,9 @@ _STORED: Responses = {
     201: {"description": "Stored; `Location` is its address"} | _EXAMPLE,
     200: {"description": "This report was stored before; nothing changed", "model": StoredReport} | _EXAMPLE,
 }
+
+EXPIRED_AT_ONCE = 1440
+"""Minutes that one call deletes at most: well below a statement's time limit."""
 
 _TOLD: Responses = {
     200: {
@@ -100,6 +104,30 @@ def post_batch(request: Request, body: Annotated[bytes, Depends(posted_batch)], 
         _count(request.app.state.metrics, outcome)
         told.append(_told(member, outcome))
     return json_answer([one.model_dump(mode="json", exclude=None if one.detail else {"detail"}) for one in told])
+
+
+@router.post(
+    "/expire",
+    tags=["administration"],
+    summary="Delete reports that are kept no longer",
+    response_model=Expiry,
+    dependencies=[Depends(require(Scope.WRITE))],
+)
+def expire(request: Request, kept: Repository) -> Response:
+    """Delete reports older than the service's own setting (`REPORT_REPORTS_RETENTION_DAYS`), of some minutes at a time,
+    the oldest first.
+
+    The caller can't say what is deleted, so whoever may post may tell the service that it is time.
+    """
+    before = datetime.now(UTC) - timedelta(days=request.app.state.settings.reports_retention_days)
+    deleted = kept.expire(before, EXPIRED_AT_ONCE)
+    minutes = {window for window, _ in deleted}
+    request.app.state.metrics.expired.inc(len(deleted))
+    if deleted:
+        log.info("reports expired", revisions=len(deleted), first=str(min(minutes)), last=str(max(minutes)))
+    more = len(minutes) == EXPIRED_AT_ONCE
+    found = Expiry(before=before, minutes=len(minutes), revisions=len(deleted), more=more)
+    return json_answer(found.model_dump(mode="json"))
 
 
 @router.delete(

@@ -8,6 +8,7 @@ from typing import Any, Self
 from pydantic import AliasChoices, AnyHttpUrl, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from clickpulse.retention.settings import RetentionSettings
 from clickpulse.settings import ServiceSettings, tokens_of
 
 
@@ -47,13 +48,21 @@ class ReportApiSettings(ServiceSettings):
     )
     max_streams: int = Field(64, ge=1, description="readers at once that are told of new reports")
 
+    reports_retention_days: int = Field(
+        400,
+        ge=1,
+        validation_alias="REPORT_REPORTS_RETENTION_DAYS",
+        description="the same variable as that of the objects in S3, from env/report.env",
+    )
+
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/database")
     pool_size: int = 8
 
     @classmethod
     def load(cls, **overrides: Any) -> Self:
-        """Read the settings, with those of Redis."""
-        return cls._read(("redis_reports", cls.service), overrides)
+        """Read the settings, with those of Redis, and how long reports are kept."""
+        kept = {"reports_retention_days": RetentionSettings.load().reports_retention_days}
+        return cls._read(("redis_reports", cls.service), kept | overrides)
 
     @field_validator("write_token", "read_token", "admin_token")
     @classmethod

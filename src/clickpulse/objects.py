@@ -6,9 +6,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Self
 
 from clickpulse.windows import MinuteWindow
+
+_KEY = re.compile(r"(?:minutes|reports)/date=(\d{4}-\d\d-\d\d)/hour=(\d\d)/minute=(\d\d)/rev=(\d{1,9})/[^/]+")
 
 
 @dataclass(frozen=True)
@@ -20,6 +25,18 @@ class WindowObjects:
 
     def _under(self, kind: str) -> str:
         return f"{kind}/{self.window.start:date=%Y-%m-%d/hour=%H/minute=%M}/rev={self.revision}"
+
+    @classmethod
+    def locate(cls, key: str) -> Self | None:
+        """The window and the revision that an object belongs to; None where its name is not one of these."""
+        if (found := _KEY.fullmatch(key)) is None:
+            return None
+        date, hour, minute, revision = found.groups()
+        try:
+            start = datetime.strptime(f"{date} {hour}:{minute}", "%Y-%m-%d %H:%M").replace(tzinfo=UTC)
+        except ValueError:
+            return None
+        return cls(MinuteWindow(start), int(revision))
 
     @property
     def events(self) -> str:

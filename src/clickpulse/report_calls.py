@@ -13,6 +13,7 @@ from clickpulse.errors import ConfigurationError, TransientError
 REPORTS = "/api/v1/reports"
 BATCH = f"{REPORTS}/batch"
 SUMMARIES = f"{REPORTS}/summaries"
+HOLDINGS = f"{REPORTS}/holdings"
 EXPIRE = f"{REPORTS}/expire"
 
 ATTEMPTS = 4

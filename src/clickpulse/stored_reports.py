@@ -96,6 +96,32 @@ class BatchOutcome(BaseModel):
     detail: str | None = Field(None, description="why the report was not stored; absent where it is stored")
 
 
+class Expiry(BaseModel):
+    """What one call deleted of the reports that are kept no longer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    before: UtcDatetime = Field(description="minutes of which everything is older, by event time and by receipt")
+    minutes: Count
+    revisions: Count
+    more: bool = Field(description="there may be more of them: call again")
+
+
+class Holdings(BaseModel):
+    """What the report API holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    minutes: Count
+    revisions: Count
+    revisions_last_day: Count = Field(description="received in the last 24 hours")
+    oldest_window: UtcDatetime | None
+    newest_window: UtcDatetime | None
+    oldest_received_at: UtcDatetime | None
+    bytes: Count = Field(description="on disk, with indexes")
+    retention_days: Count = Field(description="how long a report is kept after its minute, or its receipt if later")
+
+
 class Health(BaseModel):
     """The answer of `/healthz` and `/readyz` when all is well."""
 
