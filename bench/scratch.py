@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import httpx
 import stamina
 
-from broker.topics import ensure_topics
+from broker.topics import ensure_topics, wanted_topics
 from clickpulse.clients import clickhouse_client, kafka_admin
 from clickpulse.errors import ClickpulseError, TransientError
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings
@@ -107,5 +107,5 @@ def scratch() -> Iterator[Scratch]:
             client.command("DROP DATABASE IF EXISTS {name:Identifier}", parameters={"name": name})
             client.close()
             admin = kafka_admin(kafka)  # kept until its answers are there: they would never come otherwise
-            for future in admin.delete_topics([kafka.topic, kafka.dead_letter_topic]).values():
+            for future in admin.delete_topics([topic.name for topic in wanted_topics(kafka)]).values():
                 future.result()

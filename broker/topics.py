@@ -1,7 +1,8 @@
 """The topics and their configuration.
 
-Both topics are kept by size, not by age: a message's Kafka timestamp is when the event happened, and a replay of last
-year's clicks would be deleted at once by a limit on age.
+Events and dead letters are kept by size, not by age: a message's Kafka timestamp is when the event happened, and a
+replay of last year's clicks would be deleted at once by a limit on age. So is what Kafka Connect sets aside, on its way
+to the dead letters. Which letters were sent again is remembered for good, once for each letter.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from clickpulse.clients import kafka_admin
+from clickpulse.dead_letters import DEAD_LETTER_MAX_BYTES, connect_topic, redriven_topic
 from clickpulse.errors import ConfigurationError, TransientError
 from clickpulse.settings import KafkaSettings
 
@@ -25,9 +27,8 @@ if TYPE_CHECKING:
 log = structlog.get_logger()
 
 DEAD_LETTER_PARTITIONS = 1
-DEAD_LETTER_MAX_BYTES = 10 * 1024**2
-"""Larger than any event that the other topic takes, as too large events end up here."""
 _ANSWER_SECONDS = 10
+_WITHOUT_LIMIT = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -38,21 +39,26 @@ class Topic:
 
 
 def wanted_topics(settings: KafkaSettings) -> list[Topic]:
-    """The topic of the events and the one of the dead letters."""
-    common = {
-        "cleanup.policy": "delete",
+    """The topics of the events, of the dead letters, and of which letters were sent again."""
+    safe = {
         "message.timestamp.type": "CreateTime",
         "min.insync.replicas": str(max(1, settings.replication_factor - 1)),
+    }
+    kept = safe | {
+        "cleanup.policy": "delete",
         "retention.ms": "-1",
         "retention.bytes": str(settings.retention_bytes),
     }
+    letters = kept | {
+        "max.message.bytes": str(DEAD_LETTER_MAX_BYTES),
+        # A letter has its message's time, which may be what was wrong with it.
+        "message.timestamp.after.max.ms": str(_WITHOUT_LIMIT),
+    }
     return [
-        Topic(settings.topic, settings.partitions, common),
-        Topic(
-            settings.dead_letter_topic,
-            DEAD_LETTER_PARTITIONS,
-            common | {"max.message.bytes": str(DEAD_LETTER_MAX_BYTES)},
-        ),
+        Topic(settings.topic, settings.partitions, kept),
+        Topic(settings.dead_letter_topic, DEAD_LETTER_PARTITIONS, letters),
+        Topic(connect_topic(settings.dead_letter_topic), DEAD_LETTER_PARTITIONS, letters),
+        Topic(redriven_topic(settings.dead_letter_topic), 1, safe | {"cleanup.policy": "compact"}),
     ]
 
 

@@ -14,6 +14,7 @@ Three of its values guard what the sink promises:
 
 from __future__ import annotations
 
+from clickpulse.dead_letters import DEAD_LETTER_MAX_BYTES, connect_topic
 from clickpulse.settings import ClickHouseSettings, ConnectSettings, KafkaSettings, SinkSettings
 from connect import secret_files
 
@@ -33,7 +34,7 @@ def connector_config(
         **_clickhouse(kafka, clickhouse),
         **_conversion(sink),
         **_transforms(),
-        **_dead_letters(connect, kafka),
+        **_dead_letters(kafka),
         **_consumer(connect, sink),
     }
 
@@ -87,11 +88,14 @@ def _transforms() -> dict[str, str]:
     }
 
 
-def _dead_letters(connect: ConnectSettings, kafka: KafkaSettings) -> dict[str, str]:
+def _dead_letters(kafka: KafkaSettings) -> dict[str, str]:
+    """In Connect's own form, to a topic that the worker's process brings them into the dead-letter topic from."""
     return {
         "errors.tolerance": "all",
         "errors.retry.timeout": str(_FOR_GOOD_MS),
-        "errors.deadletterqueue.topic.name": connect.dead_letter_topic or kafka.dead_letter_topic,
+        "errors.deadletterqueue.topic.name": connect_topic(kafka.dead_letter_topic),
+        # A letter is larger than its message, and Connect goes on without one that is too large for its producer.
+        "producer.override.max.request.size": str(DEAD_LETTER_MAX_BYTES),
         "errors.deadletterqueue.topic.replication.factor": str(kafka.replication_factor),
         "errors.deadletterqueue.context.headers.enable": "true",
         "errors.log.enable": "true",

@@ -1,4 +1,5 @@
-"""`python -m connect.worker`: a Connect worker, and beside it what keeps its connector going and shows how it does.
+"""`python -m connect.worker`: a Connect worker, and beside it what keeps its connector going, takes its dead letters
+on, and shows how it does.
 
 One process, so that they live and end together: the JVM is killed by the kernel if this one dies, as a worker whose
 door to the Schema Registry is gone would dead-letter good events.
@@ -21,12 +22,13 @@ import stamina.instrumentation
 import structlog
 
 from clickpulse.credentials import write_private
-from clickpulse.errors import ClickpulseError, ConfigurationError
+from clickpulse.errors import ClickpulseError, ConfigurationError, TransientError
 from clickpulse.logs import configure_logging
 from clickpulse.settings import ClickHouseSettings, ConnectSettings, KafkaSettings, RegistrySettings, SinkSettings
 from clickpulse.tls import client_context, java_trust_options
 from connect.condition import Condition
 from connect.connector import connector_config
+from connect.letters import ConnectLetters, connect_letters
 from connect.positions import GroupPositions
 from connect.rest import ConnectRest
 from connect.schemas import SchemaDoor, registry_url
@@ -37,6 +39,7 @@ from connect.worker_properties import worker_properties
 LOGGING = Path(__file__).with_name("log4j2.yaml")
 STOP_SECONDS = 20
 _PING_SECONDS = 2
+_LETTERS = "dead letters"
 _PR_SET_PDEATHSIG = 1
 _JVM = (
     "-XX:+UseSerialGC",
@@ -78,14 +81,28 @@ def _run(stop: threading.Event) -> bool:
             health.serving(sink.health_host, sink.health_port, condition, door.answer),
             ConnectRest(f"http://{connect.host}:{connect.port}", connect.connector_name) as rest,
             closing(GroupPositions(kafka, sink)) as positions,
+            closing(connect_letters(kafka)) as letters,
         ):
             config = connector_config(connect, kafka, clickhouse, sink)
             watch = Watch(rest, config, positions, condition, why_stalled=partial(_why_stalled, door, clickhouse))
             while jvm.poll() is None and not stop.wait(LOOK_SECONDS):
                 watch.look()
-            return jvm.poll() is not None and not stop.is_set()
+                _take_on(letters, condition)
+            ended = jvm.poll() is not None and not stop.is_set()
+            _end(jvm)  # while its door to the registry is open
+            _take_on(letters, condition)
+            return ended
     finally:
         _end(jvm)
+
+
+def _take_on(letters: ConnectLetters, condition: Condition) -> None:
+    try:
+        letters.look()
+    except TransientError as error:
+        condition.pause(_LETTERS, str(error))
+    else:
+        condition.resume(_LETTERS)
 
 
 def _start(connect: ConnectSettings, kafka: KafkaSettings, trust: list[str]) -> subprocess.Popen[bytes]:

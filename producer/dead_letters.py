@@ -6,20 +6,18 @@ import json
 
 from confluent_kafka import KafkaError
 
-from broker.topics import DEAD_LETTER_MAX_BYTES
-from clickpulse.dead_letters import DeadLetter
+from clickpulse.dead_letters import JSON_TYPE, DeadLetter
 from clickpulse.errors import BadRecordError
+from clickpulse.future import FUTURE_TIMESTAMP
 from producer.interaction import Interaction
 
 COMPONENT = "producer"
-_MAX_VALUE_BYTES = DEAD_LETTER_MAX_BYTES - 64 * 1024
-"""Leaves room for key, headers and framing."""
 
 REFUSED = {
     KafkaError.MSG_SIZE_TOO_LARGE: "message-too-large",
     KafkaError.INVALID_MSG: "refused-by-broker",
     KafkaError.INVALID_RECORD: "refused-by-broker",
-    KafkaError.INVALID_TIMESTAMP: "invalid-timestamp",
+    KafkaError.INVALID_TIMESTAMP: FUTURE_TIMESTAMP,  # Kafka's own limit, an hour ahead where it is not set otherwise
     KafkaError._INVALID_DIFFERENT_RECORD: "refused-by-broker",  # noqa: SLF001 - in a batch with such a one
 }
 """What the broker says of a message that it will never take, and the class of the dead letter."""
@@ -31,24 +29,23 @@ def of_event(topic: str, event: Interaction, error: BadRecordError) -> DeadLette
     return DeadLetter(
         topic=topic,
         key=str(event.user_id).encode("utf-8", "backslashreplace"),
-        value=json.dumps(event._asdict(), default=str).encode("utf-8", "backslashreplace")[:_MAX_VALUE_BYTES],
+        value=json.dumps(event._asdict(), default=str).encode("utf-8", "backslashreplace"),
         reason=error.reason,
         error_class=error.error_class,
         component=COMPONENT,
         timestamp_ms=timestamp if isinstance(timestamp, int) and timestamp > 0 else None,
+        content_type=JSON_TYPE,
     )
 
 
 def of_value(
     topic: str, key: bytes | None, value: bytes, *, timestamp_ms: int | None, reason: str, error_class: str
 ) -> DeadLetter:
-    """A serialized event that Kafka does not take; of one too large even for the dead-letter topic, its start."""
-    if len(value) > _MAX_VALUE_BYTES:
-        reason = f"{reason}; the first {_MAX_VALUE_BYTES} of its {len(value)} bytes are kept"
+    """A serialized event that Kafka does not take."""
     return DeadLetter(
         topic=topic,
         key=key,
-        value=value[:_MAX_VALUE_BYTES],
+        value=value,
         reason=reason,
         error_class=error_class,
         component=COMPONENT,

@@ -14,8 +14,7 @@ from typing import Any
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Producer
 
-from broker.topics import DEAD_LETTER_MAX_BYTES
-from clickpulse.dead_letters import DeadLetter
+from clickpulse.dead_letters import DEAD_LETTER_MAX_BYTES, DeadLetter
 from clickpulse.errors import BadRecordError, ClickpulseError, ConfigurationError, TransientError
 from clickpulse.settings import KafkaSettings, ProducerSettings
 from producer import dead_letters
@@ -205,7 +204,7 @@ class Delivery:
 
     def _dead_letter(self, letter: DeadLetter) -> None:
         # Delivered like an event, so that `flush` and the account see it; the headers are the shared contract.
-        message = (self._kafka.dead_letter_topic, letter.value, letter.key, -1, self._on_dead_letter)
+        message = (self._kafka.dead_letter_topic, letter.kept, letter.key, -1, self._on_dead_letter)
         self._enqueue(*message, timestamp=letter.timestamp_ms or 0, headers=letter.kafka_headers(datetime.now(UTC)))
         log.warning("dead_lettered", topic=letter.topic, reason=letter.reason, error_class=letter.error_class)
 

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import structlog
 
 from clickpulse.errors import BadRecordError
+from clickpulse.future import FUTURE_TIMESTAMP, FutureLimit
 from producer.files import BadFileError, read_rows, short_names
 from producer.mapping import Mapping
 from producer.rejects import Rejects
@@ -34,10 +35,12 @@ class Recording:
         paths: the files.
         mapping: what the columns mean.
         rejects: takes the rows that do not fit.
-        latest_ms: rows with a later time (ms since the epoch) are rejected; None takes all.
+        future: rows that are further ahead of the clock are rejected; None takes all.
     """
 
-    def __init__(self, paths: list[Path], mapping: Mapping, rejects: Rejects, *, latest_ms: int | None = None) -> None:
+    def __init__(
+        self, paths: list[Path], mapping: Mapping, rejects: Rejects, *, future: FutureLimit | None = None
+    ) -> None:
         self.names = short_names(paths)
         self.rows_read = 0
         self.bad_files: list[dict[str, str]] = []
@@ -45,7 +48,7 @@ class Recording:
         self._mapper = RowMapper(mapping)
         self._options = mapping.csv
         self._rejects = rejects
-        self._latest_ms = latest_ms
+        self._future = future
 
     def rows(self) -> Iterator[RecordedRow]:
         """The rows as they are in the files, one file after the other."""
@@ -88,6 +91,6 @@ class Recording:
         if isinstance(values, BadRecordError):
             raise values
         mapped = self._mapper.map(values)
-        if self._latest_ms is not None and mapped.time_ms > self._latest_ms:
-            raise BadRecordError("event_timestamp is in the future: use --at to move it", "future")
+        if self._future is not None and (ahead := self._future.fault(mapped.time_ms)):
+            raise BadRecordError(f"{ahead}: use --at to move it", FUTURE_TIMESTAMP)
         return mapped

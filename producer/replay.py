@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 
+from clickpulse.future import FutureLimit
+from clickpulse.settings import SinkSettings
 from producer.files import find_files
 from producer.interaction import Interaction
 from producer.mapping import load_mapping
@@ -22,8 +24,6 @@ from producer.timeline import Anchor, Timeline, parse_at, parse_speed
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:clickpulse:replayed-event")
 _SEPARATOR = "\x1f"
-_FUTURE_MS = 60_000
-"""Recorded times may be this much ahead of the clock before they are refused."""
 _SHOW_EVERY = 1000
 
 
@@ -101,10 +101,11 @@ def command(
     now_ms = int(wall_clock_ms())
     anchor, pace = parse_at(at, now_ms), parse_speed(speed)
     mapping, paths = load_mapping(mapping_path), find_files(patterns)
-    latest_ms = now_ms + _FUTURE_MS if anchor.base_ms is None else None
+    # With --at every row is moved, and none is sent before its own time.
+    future = FutureLimit(SinkSettings.load().max_future_seconds) if anchor.base_ms is None else None
     display = Display(wanted=not quiet and not as_json)
     with Rejects(rejects_path) as rejects:
-        recording = Recording(paths, mapping, rejects, latest_ms=latest_ms)
+        recording = Recording(paths, mapping, rejects, future=future)
 
         def details() -> Summary:
             return {

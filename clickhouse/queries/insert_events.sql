@@ -1,5 +1,6 @@
 -- The body: Kafka values in Confluent's wire format, one after the other, of several runs of successive offsets.
 -- Run i begins at row starts[i] (from 0) with the offset offsets[i] of the Kafka partition partitions[i].
+-- An event later than latest_ms (ms since the epoch) refuses the insert (code 395), as a value does that can't be stored.
 -- One thread: rows are numbered in the body's order, and all of them are stored as one block or none is.
 INSERT INTO events
 (
@@ -28,5 +29,9 @@ SELECT
     {offsets:Array(UInt64)}[run] + rn - {starts:Array(UInt64)}[run]
 FROM input(
     'event_id UUID, user_id UUID, session_id UUID, event_type LowCardinality(String), event_timestamp DateTime64(3, \'UTC\'), request_latency_ms Int32, status LowCardinality(String), error_code Nullable(Int32), product_id Nullable(String)'
+)
+WHERE NOT throwIf(
+    event_timestamp > fromUnixTimestamp64Milli({latest_ms:Int64}, 'UTC'),
+    'event_timestamp is too far ahead of the clock'
 )
 FORMAT AvroConfluent

@@ -15,10 +15,11 @@ import stamina.instrumentation
 import structlog
 
 from clickhouse.queries import load
-from clickpulse.clients import clickhouse_client, kafka_producer
+from clickpulse.clients import clickhouse_client
 from clickpulse.completeness import kafka_offsets
-from clickpulse.dead_letters import DeadLetterWriter
+from clickpulse.dead_letters import dead_letter_writer
 from clickpulse.errors import ConfigurationError
+from clickpulse.future import FutureLimit
 from clickpulse.logs import configure_logging
 from clickpulse.settings import ClickHouseSettings, KafkaSettings, RegistrySettings, SinkSettings
 from connect.sink import health
@@ -61,21 +62,15 @@ def _run(stop: threading.Event) -> None:
     kafka, registry, clickhouse, sink = (
         KafkaSettings.load_for("sink"), RegistrySettings.load(), ClickHouseSettings.load(), SinkSettings.load(),
     )  # fmt: skip
-    status = Status()
+    status, future = Status(), FutureLimit(sink.max_future_seconds)
     with (
         health.serving(sink.health_host, sink.health_port, status),
         httpx.Client(base_url=registry.url, timeout=httpx.Timeout(5, connect=CONNECT_SECONDS)) as http,
-        closing(_writer(clickhouse, registry)) as writer,
+        closing(_writer(clickhouse, registry, future)) as writer,
     ):
         commits = Commits(kafka.topic, status)
         offsets = kafka_offsets(kafka, sink)
-        producer = kafka_producer(kafka, enable_idempotence=True, acks="all", linger_ms=0)
-        delivery = Delivery(
-            writer,
-            Screening(SchemaCache(http)),
-            DeadLetterWriter(producer, kafka.dead_letter_topic),
-            status,
-        )
+        delivery = Delivery(writer, Screening(SchemaCache(http), future), dead_letter_writer(kafka), status)
         Runner(
             group_member(kafka, sink, status, commits.answered),
             kafka.topic,
@@ -88,7 +83,7 @@ def _run(stop: threading.Event) -> None:
         ).run(stop)
 
 
-def _writer(clickhouse: ClickHouseSettings, registry: RegistrySettings) -> EventWriter:
+def _writer(clickhouse: ClickHouseSettings, registry: RegistrySettings, future: FutureLimit) -> EventWriter:
     return EventWriter(
         partial(
             clickhouse_client,
@@ -103,6 +98,7 @@ def _writer(clickhouse: ClickHouseSettings, registry: RegistrySettings) -> Event
             running=Path(__file__).with_name("running_inserts.sql").read_text(),
         ),
         clickhouse.registry_url or registry.url,
+        future,
     )
 
 

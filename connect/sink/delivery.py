@@ -14,7 +14,8 @@ from typing import Protocol
 import structlog
 
 from clickpulse.dead_letters import DeadLetter
-from clickpulse.errors import BadRecordError
+from clickpulse.errors import BadRecordError, TransientError
+from clickpulse.future import FUTURE_TIMESTAMP
 from connect.sink.batch import Batch, Message
 from connect.sink.patience import Patience
 from connect.sink.screening import HEAD_LENGTH, Screening
@@ -70,8 +71,7 @@ class Delivery:
             AbandonedError: called off; the messages have to be read again.
         """
         good = self._set_aside(batch, self._screening.suspects(batch.messages), self._screening.head_fault, patience)
-        if good:
-            self._store_or_isolate(good, patience)
+        self._store_or_isolate(good, patience)
 
     def _set_aside(
         self,
@@ -106,11 +106,20 @@ class Delivery:
         )
 
     def _store_or_isolate(self, batch: Batch, patience: Patience) -> None:
+        if not batch:
+            return
         try:
             self._store(batch, patience)
         except InsertRefusedError as refusal:
             log.warning("insert refused", rows=len(batch), code=refusal.code, message=refusal.message)
             rest = self._not_stored(batch, patience)
+            if refusal.concerns_time:
+                # Decoding all of them takes longer than another insert.
+                before = len(rest)
+                rest = self._set_aside(rest, self._screening.ahead(rest.messages), self._screening.body_fault, patience)
+                if len(rest) < before:
+                    self._store_or_isolate(rest, patience)
+                    return
             rest = self._set_aside(rest, rest.messages, self._screening.body_fault, patience)
             self._isolate(rest, patience, set())
 
@@ -130,9 +139,37 @@ class Delivery:
                     self._isolate(half, patience, refused_heads)
                 return
             message = batch.messages[0]
-            self._dead_letter([(message, _refusal_fault(refusal))], patience)
+            fault = self._outlast(batch, patience) if refusal.concerns_registry else _refusal_fault(refusal)
+            if fault is not None:
+                self._dead_letter([(message, fault)], patience)
             if refusal.concerns_schema:
                 refused_heads.add(_head(message))
+
+    def _outlast(self, batch: Batch, patience: Patience) -> BadRecordError | None:
+        """Store a whole message whose schema ClickHouse was told not to exist; its fault if that is so.
+
+        A registry, or what stands before it, may answer so of every schema while it starts.
+        """
+        message = batch.messages[0]
+
+        def attempt() -> BadRecordError | None:
+            if (fault := self._screening.unknown_schema(message)) is not None:
+                return fault
+            rest = batch.not_stored(self._writer.stored_positions())
+            began = time.monotonic()
+            try:
+                if rest:
+                    self._writer.insert(rest)
+            except InsertRefusedError as refusal:
+                if not refusal.concerns_registry:
+                    return _refusal_fault(refusal)
+                raise TransientError(
+                    f"ClickHouse is told that a schema does not exist, which does: {refusal.message}"
+                ) from refusal
+            self._listener.stored(len(rest), time.monotonic() - began)
+            return None
+
+        return patience.persist(attempt)
 
     def _store(self, batch: Batch, patience: Patience) -> None:
         """Insert, until it is known to be stored. Raises `InsertRefusedError` if the data is at fault."""
@@ -170,7 +207,10 @@ def _schema_fault(_message: Message) -> BadRecordError:
 
 
 def _refusal_fault(refusal: InsertRefusedError) -> BadRecordError:
-    error_class = "unusable-schema" if refusal.concerns_schema else "invalid-value"
+    if refusal.concerns_time:
+        error_class = FUTURE_TIMESTAMP
+    else:
+        error_class = "unusable-schema" if refusal.concerns_schema else "invalid-value"
     return BadRecordError(f"ClickHouse: {refusal.message}", error_class)
 
 

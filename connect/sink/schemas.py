@@ -48,6 +48,10 @@ class SchemaCache:
         self._schemas[schema_id] = fastavro.parse_schema(_without_logical_types(definition))
         return self._schemas[schema_id]
 
+    def is_gone(self, schema_id: int) -> bool:
+        """Whether the registry, asked just now, has no such schema, whatever is remembered. Raises as `get`."""
+        return self._fetch(schema_id) is None
+
     def _fetch(self, schema_id: int) -> Any | None:
         try:
             answer = self._http.get(f"schemas/ids/{schema_id}")

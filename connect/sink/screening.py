@@ -1,8 +1,9 @@
 """What is wrong with one message, in two steps of different cost.
 
 `head_fault` looks at the first five bytes of every message. `body_fault` decodes, and is asked only about the
-messages of a batch that ClickHouse has refused. It finds nothing that ClickHouse would have taken, so a message's
-fate does not depend on its neighbours; what it does not find, `delivery` isolates by halving the batch.
+messages of a batch that ClickHouse has refused; where the clock is the reason, first about those that Kafka's timestamp
+makes suspect, which for most producers is the event's. It finds nothing that ClickHouse would have taken, so a
+message's fate does not depend on its neighbours; what it does not find, `delivery` isolates by halving the batch.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 import fastavro
 
 from clickpulse.errors import BadRecordError
+from clickpulse.future import FUTURE_TIMESTAMP, FutureLimit
 from connect.sink.batch import Message
 from connect.sink.schemas import SchemaCache
 
@@ -29,8 +31,9 @@ _DECODING_ERRORS = (EOFError, ValueError, IndexError, TypeError, KeyError, Overf
 class Screening:
     """Finds the messages that can't be stored, with the reason."""
 
-    def __init__(self, schemas: SchemaCache) -> None:
+    def __init__(self, schemas: SchemaCache, future: FutureLimit) -> None:
         self._schemas = schemas
+        self._future = future
         self._good_heads: set[bytes] = set()
 
     def suspects(self, messages: Iterable[Message]) -> list[Message]:
@@ -51,9 +54,19 @@ class Screening:
             )
         schema_id = schema_id_of(value)
         if self._schemas.get(schema_id) is None:
-            return BadRecordError(f"the registry has no schema with id {schema_id}", "unknown-schema")
+            return _no_schema(schema_id)
         self._good_heads.add(value[:HEAD_LENGTH])
         return None
+
+    def ahead(self, messages: Iterable[Message]) -> list[Message]:
+        """Those that Kafka's timestamp says to be too far ahead of the clock; the event's own time is in the body."""
+        latest_ms = self._future.latest_ms
+        return [message for message in messages if message.timestamp()[1] > latest_ms]
+
+    def unknown_schema(self, message: Message) -> BadRecordError | None:
+        """Whether the registry, asked anew, has no such schema: it may have been deleted. Raises as `head_fault`."""
+        schema_id = schema_id_of(message.value() or b"")
+        return _no_schema(schema_id) if self._schemas.is_gone(schema_id) else None
 
     def body_fault(self, message: Message) -> BadRecordError | None:
         """For a message without `head_fault`. Raises `TransientError` like it."""
@@ -69,11 +82,20 @@ class Screening:
             )
         if rest := len(value) - stream.tell():
             return BadRecordError(f"{rest} bytes follow the Avro datum", "malformed-avro")
-        return _value_fault(datum)
+        return _value_fault(datum) or self._time_fault(datum)
+
+    def _time_fault(self, datum: Any) -> BadRecordError | None:
+        time_ms = datum.get("event_timestamp") if isinstance(datum, dict) else None
+        reason = self._future.fault(time_ms) if isinstance(time_ms, int) else ""
+        return BadRecordError(reason, FUTURE_TIMESTAMP) if reason else None
 
 
 def schema_id_of(value: bytes) -> int:
     return int.from_bytes(value[1:HEAD_LENGTH], "big")
+
+
+def _no_schema(schema_id: int) -> BadRecordError:
+    return BadRecordError(f"the registry has no schema with id {schema_id}", "unknown-schema")
 
 
 def _value_fault(datum: Any) -> BadRecordError | None:

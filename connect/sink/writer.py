@@ -4,9 +4,10 @@
 |---|---|---|
 | no answer, connection lost, HTTP error without a code | outcome unknown | pauses, looks at the positions, tries again |
 | 210 (network), 209, 159 (timeouts), 241 (memory), 202 (too many queries), 252 (too many parts), 243 (disk full) and every code not named below: 60, 81 (no table, no database), 516 (credentials), … | a person or time mends it, the data is good | pauses and tries again |
-| 86 with 404 | a row names a schema id that the registry does not know: bytes out of step | isolates the bad messages |
+| 86 with 404 | a row names a schema id that the registry does not know: bytes out of step | isolates the bad messages; pauses at one that is whole and whose id the registry knows |
 | 86 otherwise | the registry answers, but not with the schema | pauses and tries again |
-| 6, 26, 27, 32, 33, 34, 38, 41, 69, 70, 72, 117, 131, 321, 349, 376, 395, 407, 691 | a value can't be parsed, converted, or breaks a rule | isolates the bad messages |
+| 6, 26, 27, 32, 33, 34, 38, 41, 69, 70, 72, 117, 131, 321, 349, 376, 407, 691 | a value can't be parsed, converted, or breaks a rule | isolates the bad messages |
+| 395 | an event is too far ahead of the clock | isolates the bad messages |
 | 1001 with `avro::Exception` | the Avro decoder stopped: end of data, bad varint, … | isolates the bad messages |
 | 8, 44 | the message's schema lacks a column, or has it with another type | isolates them; all of that schema go together |
 """  # noqa: E501 - a table
@@ -19,12 +20,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from clickpulse.errors import ClickpulseError, TransientError
+from clickpulse.future import FutureLimit
 from connect.sink.batch import Batch
 
 if TYPE_CHECKING:
     from clickhouse_connect.driver.client import Client
 
 _DATA_CODES = frozenset({6, 26, 27, 32, 33, 34, 38, 41, 69, 70, 72, 117, 131, 321, 349, 376, 395, 407, 691})
+_THROWN = 395
 _SCHEMA_CODES = frozenset({8, 44})
 _REMOTE_ERROR = 86
 _STD_EXCEPTION = 1001
@@ -54,11 +57,21 @@ class InsertRefusedError(ClickpulseError):
         """Whether all messages of the same schema are refused alike."""
         return self.code in _SCHEMA_CODES
 
+    @property
+    def concerns_time(self) -> bool:
+        """Whether an event is too far ahead of the clock."""
+        return self.code == _THROWN
+
+    @property
+    def concerns_registry(self) -> bool:
+        """Whether the registry told ClickHouse that there is no such schema."""
+        return self.code == _REMOTE_ERROR
+
 
 @dataclass(frozen=True)
 class Statements:
-    """`insert` takes AvroConfluent bodies and the parameters `starts`, `partitions`, `offsets`; `positions` gives
-    `kafka_partition` and the highest stored offset; `running` counts the inserts that have not ended.
+    """`insert` takes AvroConfluent bodies and the parameters `starts`, `partitions`, `offsets`, `latest_ms`;
+    `positions` gives `kafka_partition` and the highest stored offset; `running` counts the inserts that have not ended.
     """
 
     insert: str
@@ -73,12 +86,16 @@ class EventWriter:
         connect: makes a client; it may raise the driver's errors, as ClickHouse may be down.
         statements: to run.
         registry_url: Schema Registry as ClickHouse reaches it.
+        future: how far ahead of the clock an event may be.
     """
 
-    def __init__(self, connect: Callable[[], Client], statements: Statements, registry_url: str) -> None:
+    def __init__(
+        self, connect: Callable[[], Client], statements: Statements, registry_url: str, future: FutureLimit
+    ) -> None:
         self._connect = connect
         self._statements = statements
         self._settings = {"format_avro_schema_registry_url": registry_url}
+        self._future = future
         self._client: Client | None = None
 
     def insert(self, batch: Batch) -> None:
@@ -89,7 +106,12 @@ class EventWriter:
             TransientError: anything else; whether it was stored is unknown.
         """
         segments = batch.segments()
-        parameters = {"starts": segments.starts, "partitions": segments.partitions, "offsets": segments.offsets}
+        parameters = {
+            "starts": segments.starts,
+            "partitions": segments.partitions,
+            "offsets": segments.offsets,
+            "latest_ms": self._future.latest_ms,
+        }
         self._call(
             lambda client: client.command(
                 self._statements.insert, parameters=parameters, data=batch.body(), settings=self._settings

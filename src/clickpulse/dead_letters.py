@@ -9,14 +9,14 @@ The dead-letter topic holds the original key, value, timestamp and headers, and 
 | `dlq.timestamp` | when it was set aside, ISO 8601 in UTC |
 | `dlq.reason` | for people, at most `MAX_REASON_LENGTH` characters |
 | `dlq.error_class` | a short stable word to group by, such as `malformed-avro` |
-| `dlq.component` | who set it aside: `sink`, `producer`, … |
-
-Kafka Connect (SINK=connect) writes to the same topic, and describes the origin in its own headers instead, all text:
-`__connect.errors.topic`, `….partition`, `….offset`, `….stage` (`VALUE_CONVERTER`: unreadable, `TRANSFORMATION`: without
-a value, `TASK_PUT`: refused by ClickHouse or the connector, with all of its insert), `….exception.class.name`,
-`….exception.message` and `….exception.stacktrace`.
+| `dlq.component` | who set it aside: `sink`, `producer`, `connect` |
+| `dlq.content_type` | only where the value is not the original bytes: `application/json` of an event never serialized |
+| `dlq.original_bytes` | only where the value was cut to fit into the topic: how long it was |
 
 A message can be dead-lettered twice if its reader is killed in between: topic, partition and offset identify it.
+
+A letter that was sent to its topic again (`clickpulse dlq redrive`) carries `dlq.redriven_from`, the letter's own
+`<partition>/<offset>`, and `dlq.attempt`, 1 for the first time. Both stay with it if it is dead-lettered again.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ from clickpulse.errors import TransientError
 if TYPE_CHECKING:
     from confluent_kafka import Producer
 
+    from clickpulse.settings import KafkaSettings
+
 TOPIC = "dlq.topic"
 PARTITION = "dlq.partition"
 OFFSET = "dlq.offset"
@@ -40,6 +42,32 @@ TIMESTAMP = "dlq.timestamp"
 REASON = "dlq.reason"
 ERROR_CLASS = "dlq.error_class"
 COMPONENT = "dlq.component"
+CONTENT_TYPE = "dlq.content_type"
+ORIGINAL_BYTES = "dlq.original_bytes"
+REDRIVEN_FROM = "dlq.redriven_from"
+ATTEMPT = "dlq.attempt"
+
+JSON_TYPE = "application/json"
+
+
+def redriven_topic(dead_letter_topic: str) -> str:
+    """The compacted topic that remembers which letters were sent again."""
+    return f"{dead_letter_topic}-redriven"
+
+
+def connect_topic(dead_letter_topic: str) -> str:
+    """Where Kafka Connect lays its own form of dead letters, until the worker's process has brought them into this one.
+
+    The beginning of the name is what Connect's user has rights to.
+    """
+    return f"clickpulse-connect-{dead_letter_topic}"
+
+
+DEAD_LETTER_MAX_BYTES = 10 * 1024**2
+"""The topic's limit: larger than any event that the other topic takes, as too large events end up here."""
+
+MAX_VALUE_BYTES = DEAD_LETTER_MAX_BYTES - 64 * 1024
+"""Of a longer value the start is kept; leaves room for key, headers and framing."""
 
 MAX_REASON_LENGTH = 1000
 """Characters: a reason must not make the message too large for its topic."""
@@ -62,26 +90,51 @@ class DeadLetter:
     offset: int | None = None
     timestamp_ms: int | None = None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    content_type: str | None = None
+
+    @property
+    def kept(self) -> bytes | None:
+        """The value as it is written: all of it, unless that is too large even for the dead-letter topic."""
+        return None if self.value is None else self.value[:MAX_VALUE_BYTES]
 
     def kafka_headers(self, now: datetime) -> list[tuple[str, bytes | None]]:
         """The original headers followed by those of the contract; `now` is aware."""
+        reason, size = self.reason[:MAX_REASON_LENGTH], len(self.value or b"")
+        cut = size > MAX_VALUE_BYTES
+        if cut:
+            reason += f"; the first {MAX_VALUE_BYTES} of its {size} bytes are kept"
         added: list[tuple[str, bytes | None]] = [(TOPIC, self.topic.encode())]
         if self.partition is not None and self.offset is not None:
             added += [(PARTITION, b"%d" % self.partition), (OFFSET, b"%d" % self.offset)]
         added += [
             (TIMESTAMP, now.astimezone(UTC).isoformat(timespec="milliseconds").encode()),
-            (REASON, self.reason[:MAX_REASON_LENGTH].encode("utf-8", "backslashreplace")),
+            (REASON, reason.encode("utf-8", "backslashreplace")),
             (ERROR_CLASS, self.error_class.encode()),
             (COMPONENT, self.component.encode()),
         ]
+        if self.content_type is not None:
+            added.append((CONTENT_TYPE, self.content_type.encode()))
+        if cut:
+            added.append((ORIGINAL_BYTES, b"%d" % size))
         return [*self.headers, *added]
+
+
+def dead_letter_writer(settings: KafkaSettings, *, timeout_seconds: float = 30) -> DeadLetterWriter:
+    """A writer to the settings' dead-letter topic, with a producer of its own."""
+    from clickpulse.clients import kafka_producer
+
+    # The driver's own limit is below what the events' topic takes: such a message could never be set aside.
+    producer = kafka_producer(
+        settings, enable_idempotence=True, acks="all", linger_ms=0, message_max_bytes=DEAD_LETTER_MAX_BYTES
+    )
+    return DeadLetterWriter(producer, settings.dead_letter_topic, timeout_seconds=timeout_seconds)
 
 
 class DeadLetterWriter:
     """Writes dead letters and returns only when the broker has all of them.
 
     Args:
-        producer: idempotent, with `acks=all`, used by nothing else.
+        producer: idempotent, with `acks=all` and `message.max.bytes` at `DEAD_LETTER_MAX_BYTES`, used by nothing else.
         topic: the dead-letter topic.
         timeout_seconds: for all letters of one call together.
     """
@@ -116,7 +169,7 @@ class DeadLetterWriter:
                 self._producer.produce(
                     self._topic,
                     key=letter.key,
-                    value=letter.value,
+                    value=letter.kept,
                     headers=letter.kafka_headers(now),
                     on_delivery=delivery.report,
                     **extra,

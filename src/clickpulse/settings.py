@@ -335,6 +335,9 @@ class SinkSettings(ServiceSettings):
     )
     flush_bytes: int = Field(32 * 1024**2, ge=1024)
     flush_ms: int = Field(250, ge=1, le=250, description="at most this long after the first buffered message")
+    max_future_seconds: int = Field(
+        300, ge=0, description="an event whose time is further ahead of the clock is dead-lettered"
+    )
     stop_seconds: float = Field(8, gt=0, description="for the last flush at SIGTERM; what is left is read again")
     health_host: str = "127.0.0.1"
     health_port: int = 9101
@@ -369,7 +372,6 @@ class ConnectSettings(ServiceSettings):
     fetch_wait_ms: int = Field(250, ge=1, description="how long the broker collects messages for one insert")
     fetch_min_bytes: int = Field(4 * 1024**2, ge=1, description="or until it has as many bytes")
     insert_rows: int = Field(50_000, ge=1, le=1_000_000, description="at most as many rows in one insert")
-    dead_letter_topic: str | None = Field(None, description="KAFKA_DEAD_LETTER_TOPIC where not set")
     registry_url: AnyHttpUrl | None = Field(
         None, description="Apicurio's own API (…/apis/registry/v2); from SCHEMA_REGISTRY_URL where not set"
     )
@@ -403,8 +405,6 @@ class ProducerSettings(ServiceSettings):
     )
 
 
-class DashboardSettings(ServiceSettings):
-    """The Streamlit page."""
 class AirflowLoginSettings(ServiceSettings):
     """Airflow's user for the commands that ask it for something."""
 
@@ -415,6 +415,8 @@ class AirflowLoginSettings(ServiceSettings):
     admin_password: SecretStr
 
 
+class DashboardSettings(ServiceSettings):
+    """The Streamlit page."""
 
     service = "dashboard"
     model_config = SettingsConfigDict(env_prefix="DASHBOARD_", extra="ignore", frozen=True)

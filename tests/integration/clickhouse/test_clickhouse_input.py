@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse.queries import load
 
 START = datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 ToWire = Callable[[list[dict[str, Any]]], list[bytes]]
 
 
@@ -46,11 +47,18 @@ def events_client(server: Any, client: Client, database: str) -> Iterator[Client
         yield own
 
 
-def insert(client: Client, registry: str, body: bytes, runs: list[tuple[int, int, int]]) -> None:
+def insert(
+    client: Client, registry: str, body: bytes, runs: list[tuple[int, int, int]], latest: datetime = START + HOUR
+) -> None:
     starts, partitions, offsets = (list(column) for column in zip(*runs, strict=True))
     client.command(
         load("insert_events"),
-        parameters={"starts": starts, "partitions": partitions, "offsets": offsets},
+        parameters={
+            "starts": starts,
+            "partitions": partitions,
+            "offsets": offsets,
+            "latest_ms": round(latest.timestamp() * 1000),
+        },
         data=body,
         settings={"format_avro_schema_registry_url": registry},
     )
@@ -110,6 +118,19 @@ def test_one_malformed_message_rejects_its_body(
     assert caught.value.code in codes
     assert events_client.command("SELECT count() FROM events") == 0
     assert events_client.query("SELECT * FROM sink_positions").result_rows == []
+
+
+def test_one_event_too_far_ahead_rejects_its_body(events_client: Client, registry: str, to_wire: ToWire) -> None:
+    sent = events(1000)
+    newest = max(event["event_timestamp"] for event in sent)
+    body = b"".join(to_wire(sent))
+    with pytest.raises(DatabaseError) as caught:
+        insert(events_client, registry, body, [(0, 0, 0)], newest - timedelta(milliseconds=1))
+    assert caught.value.code == 395
+    assert "too far ahead of the clock" in str(caught.value)
+    assert events_client.command("SELECT count() FROM events") == 0
+    insert(events_client, registry, body, [(0, 0, 0)], newest)
+    assert events_client.command("SELECT count() FROM events") == 1000
 
 
 def test_a_registry_that_is_down_stores_nothing(events_client: Client, to_wire: ToWire) -> None:

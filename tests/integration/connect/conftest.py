@@ -23,9 +23,10 @@ import fastavro
 import httpx
 import pytest
 from confluent_kafka import Consumer, Message, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from pydantic import AnyHttpUrl
 
+from broker.topics import ensure_topics, wanted_topics
 from clickpulse.clients import clickhouse_client
 from clickpulse.settings import PROJECT_ROOT, ClickHouseSettings, KafkaSettings, RegistrySettings
 from clickpulse.tls import client_context
@@ -293,9 +294,7 @@ def world(stack: Path, tmp_path: Path) -> Iterator[World]:
     environment |= kafka_login(settings[0])
     made = World(stack, name, tmp_path, environment, *settings)
     admin = AdminClient(made.kafka.client_config())
-    topics = [NewTopic(made.kafka.topic, PARTITIONS, 1), NewTopic(made.kafka.dead_letter_topic, 1, 1)]
-    for answer in admin.create_topics(topics).values():
-        answer.result()
+    ensure_topics(made.kafka, timeout_seconds=TIMEOUT)
     made.schema_id = made.register(f"{name}-value", SCHEMA)
     made.migrate()
     database = clickhouse_client(made.clickhouse)
@@ -303,7 +302,7 @@ def world(stack: Path, tmp_path: Path) -> Iterator[World]:
     for process in [*(sink.process for sink in made.sinks), *made.processes]:
         process.kill()
         process.wait()
-    for answer in admin.delete_topics([topic.topic for topic in topics]).values():
+    for answer in admin.delete_topics([topic.name for topic in wanted_topics(made.kafka)]).values():
         answer.result()
     database.command("DROP DATABASE {name:Identifier}", parameters={"name": name})
     database.close()

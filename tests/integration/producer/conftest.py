@@ -19,7 +19,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from fastavro import parse_schema, schemaless_reader
 
-from broker.topics import ensure_topics
+from broker.topics import ensure_topics, wanted_topics
 from clickpulse.clients import kafka_admin, kafka_consumer
 from clickpulse.settings import PROJECT_ROOT, KafkaSettings, RegistrySettings
 from tests.support import kafka_login
@@ -119,7 +119,7 @@ def own_topics(stack: Path) -> Iterator[OwnTopics]:  # noqa: ARG001 - whose envi
     yield OwnTopics(kafka, dict(os.environ) | names | kafka_login(kafka))
     admin = kafka_admin(kafka)
     existing = set(admin.list_topics(timeout=10).topics)
-    if mine := [topic for topic in names.values() if topic in existing]:
+    if mine := [topic.name for topic in wanted_topics(kafka) if topic.name in existing]:
         for deleted in admin.delete_topics(mine).values():
             deleted.result(timeout=20)
     # A subject that no test registered answers 404, which is as good.

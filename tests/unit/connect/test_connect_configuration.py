@@ -91,7 +91,8 @@ def test_events_go_to_the_table_with_their_origin() -> None:
 
 def test_an_outage_pauses_and_only_what_cannot_be_read_is_dead_lettered() -> None:
     config = connector(health_port=9111)
-    assert config["errors.deadletterqueue.topic.name"] == "user-interactions-dead-letters"
+    assert config["errors.deadletterqueue.topic.name"] == "clickpulse-connect-user-interactions-dead-letters"
+    assert int(config["producer.override.max.request.size"]) > 10 * 1000**2, "a larger letter would be lost"
     assert config["errors.deadletterqueue.context.headers.enable"] == "true"
     assert config["errors.log.include.messages"] == "false"
     assert config["client_version"] == "V1", "V2 does not name a refused connection by a code that is retried"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import stamina
 
-from clickpulse.errors import BadRecordError
+from clickpulse.errors import BadRecordError, TransientError
 from connect.sink.batch import Batch
 from connect.sink.delivery import MAX_SEGMENTS, Delivery
 from connect.sink.patience import AbandonedError, Patience
@@ -27,7 +27,20 @@ def no_waiting() -> Iterable[None]:
 
 
 class FakeScreening:
-    """Heads that do not begin with a zero byte are bad; bodies that contain `decode` do not decode."""
+    """Heads that do not begin with a zero byte are bad; bodies that contain `decode` do not decode.
+
+    Those with `future` are too far ahead of the clock, Kafka's timestamp says so of those with `kafka`.
+    """
+
+    def __init__(self) -> None:
+        self.decoded = 0
+        self.registry: Callable[[], BadRecordError | None] = lambda: None
+
+    def ahead(self, messages: Any) -> list[Any]:
+        return [message for message in messages if b"kafka" in message.value()]
+
+    def unknown_schema(self, _message: Any) -> BadRecordError | None:
+        return self.registry()
 
     def suspects(self, messages: Any) -> list[Any]:
         return [message for message in messages if not (message.value() or b"x").startswith(b"\x00")]
@@ -36,6 +49,9 @@ class FakeScreening:
         return BadRecordError("no magic byte", "not-wire-format")
 
     def body_fault(self, message: Any) -> BadRecordError | None:
+        self.decoded += 1
+        if b"future" in message.value():
+            return BadRecordError("ahead of the clock", "future-timestamp")
         return BadRecordError("does not decode", "malformed-avro") if b"decode" in message.value() else None
 
 
@@ -44,7 +60,8 @@ class Setup:
         self.clickhouse = clickhouse
         self.dead_letters = dead_letters
         self.status = Status()
-        self.delivery = Delivery(clickhouse, FakeScreening(), dead_letters, self.status)  # type: ignore[arg-type]
+        self.screening = FakeScreening()
+        self.delivery = Delivery(clickhouse, self.screening, dead_letters, self.status)  # type: ignore[arg-type]
 
     def deliver(self, messages: Iterable[Any]) -> None:
         self.delivery.deliver(Batch(list(messages)), Patience(self.status))
@@ -89,7 +106,7 @@ def test_what_does_not_decode_is_found_without_halving(setup: Setup, message: An
 
 
 def test_what_only_clickhouse_refuses_is_isolated(setup: Setup, message: Any) -> None:
-    setup.clickhouse.refuses = lambda value: 395 if b"rule" in value else None
+    setup.clickhouse.refuses = lambda value: 407 if b"rule" in value else None
     bad = {0, 50, 51, 99}
     setup.deliver(
         message((n % 2, n), HEAD + (b"rule" if n in bad else b"good")) for n in sorted(range(100), key=lambda n: n % 2)
@@ -118,6 +135,64 @@ def test_a_bad_message_is_dead_lettered_before_anything_behind_it_is_stored(setu
     setup.deliver(message((p, n), HEAD + (b"rule" if (p, n) in bad else b"good")) for p in range(2) for n in range(64))
     assert set(setup.dead_letters.offsets) == bad
     assert stored_ahead == []
+
+
+def test_the_future_is_found_without_decoding_the_others(setup: Setup, message: Any) -> None:
+    setup.clickhouse.refuses = lambda value: 395 if b"future" in value else None
+    bad = {3, 4, 90}
+    setup.deliver(message((0, n), HEAD + (b"future kafka" if n in bad else b"good")) for n in range(100))
+    assert setup.dead_letters.offsets == [(0, n) for n in sorted(bad)]
+    assert {letter.error_class for letter in setup.dead_letters.letters} == {"future-timestamp"}
+    assert setup.clickhouse.offsets == [(0, n) for n in range(100) if n not in bad]
+    assert (setup.clickhouse.inserts, setup.screening.decoded) == (2, len(bad))
+
+
+def test_the_future_of_foreign_producers_is_found_as_well(setup: Setup, message: Any) -> None:
+    """Their Kafka timestamps are not the events' own: suspect without a fault, or not suspect at all."""
+    setup.clickhouse.refuses = lambda value: 395 if b"future" in value else None
+    contents = {3: b"future", 7: b"future kafka", 8: b"kafka"}
+    setup.deliver(message((0, n), HEAD + contents.get(n, b"good")) for n in range(50))
+    assert setup.dead_letters.offsets == [(0, 7), (0, 3)]
+    assert setup.clickhouse.offsets == [(0, n) for n in range(50) if n not in {3, 7}]
+
+
+def test_a_batch_of_nothing_but_the_future(setup: Setup, message: Any) -> None:
+    setup.clickhouse.refuses = lambda _: 395
+    setup.deliver([message((0, 1), HEAD + b"future kafka"), message((0, 2), HEAD + b"future")])
+    assert setup.dead_letters.offsets == [(0, 1), (0, 2)]
+    assert setup.clickhouse.rows == []
+
+
+def test_a_registry_that_says_404_of_everything_pauses(setup: Setup, message: Any) -> None:
+    """As one does, or what stands before it, while it starts: the schema is known and the bytes are whole."""
+    answers = [TransientError("registry: 404"), TransientError("registry: 404"), None, None]
+    down = 6
+
+    def registry() -> BadRecordError | None:
+        if answers and (error := answers.pop(0)):
+            raise error
+        return None
+
+    def refuse(_value: bytes) -> int | None:
+        nonlocal down
+        down -= 1
+        return 86 if down > 0 else None
+
+    setup.screening.registry = registry
+    setup.clickhouse.refuses = refuse
+    places = [(0, n) for n in range(8)]
+    setup.deliver(message(place) for place in places)
+    assert setup.dead_letters.letters == []
+    assert setup.clickhouse.offsets == places
+    assert setup.status.snapshot()["rows_total"] == 8
+
+
+def test_a_schema_that_was_deleted_from_the_registry_is_dead_lettered(setup: Setup, message: Any) -> None:
+    setup.screening.registry = lambda: BadRecordError("no schema with id 2", "unknown-schema")
+    setup.clickhouse.refuses = lambda value: 86 if value.startswith(OTHER_HEAD) else None
+    setup.deliver(message((0, n), (OTHER_HEAD if n == 3 else HEAD) + b"good") for n in range(8))
+    assert [(letter.offset, letter.error_class) for letter in setup.dead_letters.letters] == [(3, "unknown-schema")]
+    assert setup.clickhouse.offsets == [(0, n) for n in range(8) if n != 3]
 
 
 def test_a_schema_that_does_not_fit_is_tried_once(setup: Setup, message: Any) -> None:

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from clickpulse.errors import TransientError
+from clickpulse.future import FutureLimit
 from clickpulse.settings import PROJECT_ROOT
 from connect.sink.schemas import UNKNOWN_FOR_SECONDS, SchemaCache
 from connect.sink.screening import Screening
@@ -19,6 +20,7 @@ from connect.sink.screening import Screening
 SCHEMA = json.loads((PROJECT_ROOT / "producer" / "schemas" / "user_interaction.avsc").read_text())
 PARSED = fastavro.parse_schema(SCHEMA)
 HEAD = b"\0\0\0\0\7"
+NOW_MS = 1_700_000_500_000
 ID = "0b9e0b0c-6d0f-4f6e-9a55-0a5a3a1f6a11"
 
 
@@ -53,7 +55,7 @@ def schemas(registry: Registry) -> Iterator[SchemaCache]:
 
 @pytest.fixture
 def screening(schemas: SchemaCache) -> Screening:
-    return Screening(schemas)
+    return Screening(schemas, FutureLimit(300, lambda: NOW_MS))
 
 
 def datum(**values: Any) -> bytes:
@@ -93,7 +95,10 @@ def test_heads(screening: Screening, message: Any, value: bytes | None, error_cl
         pytest.param(datum()[:111] + b"\x20" + datum()[112:], "malformed-avro", id="no such enum symbol"),
         pytest.param(datum(user_id="someone"), "invalid-value", id="not a UUID"),
         pytest.param(datum(user_id=ID.replace("-", "")), None, id="UUID without dashes, ClickHouse takes it"),
-        pytest.param(datum(event_timestamp=10**18), None, id="year 30000000, left to ClickHouse"),
+        pytest.param(datum(event_timestamp=NOW_MS + 300_000), None, id="as far ahead as may be"),
+        pytest.param(datum(event_timestamp=NOW_MS + 300_001), "future-timestamp", id="further ahead"),
+        pytest.param(datum(event_timestamp=10**18), "future-timestamp", id="year 30000000"),
+        pytest.param(datum(event_timestamp=-1), None, id="before 1970, ClickHouse takes it"),
         pytest.param(datum(product_id="p").replace(b"\x02p", b"\x02\xff"), None, id="not UTF-8, ClickHouse takes it"),
     ],
 )
@@ -148,3 +153,31 @@ def test_an_unknown_id_is_asked_for_again_after_a_while(registry: Registry) -> N
         now[0] += UNKNOWN_FOR_SECONDS
         schemas.get(9)
         assert registry.asked == [9, 9]
+
+
+def test_kafkas_timestamp_makes_suspect_and_the_events_own_decides(screening: Screening, message: Any) -> None:
+    early, late = datum(event_timestamp=NOW_MS), datum(event_timestamp=NOW_MS + 900_000)
+    suspect = message((0, 2), HEAD + late, NOW_MS + 900_000)
+    forwarded = message((0, 3), HEAD + early, NOW_MS + 900_000)
+    assert screening.ahead([message((0, 1), HEAD + late, NOW_MS), suspect, forwarded]) == [suspect, forwarded]
+    assert screening.body_fault(forwarded) is None
+    fault = screening.body_fault(suspect)
+    assert fault is not None
+    assert fault.reason == (
+        "event_timestamp 2023-11-14T22:36:40.000Z is 900 s ahead of the clock, 2023-11-14T22:21:40.000Z; "
+        "SINK_MAX_FUTURE_SECONDS allows 300"
+    )
+
+
+def test_a_schema_that_was_deleted_is_told_from_a_registry_that_is_away(
+    screening: Screening, message: Any, registry: Registry
+) -> None:
+    good = message((0, 1), HEAD + datum())
+    assert screening.head_fault(good) is None
+    assert screening.unknown_schema(good) is None
+    registry.answer = lambda _: httpx.Response(404, text="not found")
+    with pytest.raises(TransientError, match="answers 404"):
+        screening.unknown_schema(good)
+    registry.answer = lambda _: httpx.Response(404, json={"error_code": 40403})
+    fault = screening.unknown_schema(good)
+    assert (fault.error_class if fault else None) == "unknown-schema"

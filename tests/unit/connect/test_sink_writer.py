@@ -10,9 +10,12 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from urllib3.exceptions import MaxRetryError, NewConnectionError
 
 from clickpulse.errors import TransientError
+from clickpulse.future import FutureLimit
 from connect.sink.batch import Batch
 from connect.sink.writer import EventWriter, InsertRefusedError, Statements
 
+NOW_MS = 1_700_000_000_000
+FUTURE = FutureLimit(300, lambda: NOW_MS)
 STATEMENTS = Statements(insert="INSERT …", positions="SELECT positions", running="SELECT running")
 
 
@@ -46,13 +49,13 @@ class BusyClient:
 
 def test_positions_are_read_when_no_insert_is_running() -> None:
     client = BusyClient([1, 0, 1, 1, 0, 0])
-    writer = EventWriter(lambda: client, STATEMENTS, "http://registry/api")  # type: ignore[arg-type, return-value]
+    writer = EventWriter(lambda: client, STATEMENTS, "http://registry/api", FUTURE)  # type: ignore[arg-type, return-value]
     assert writer.stored_positions() == {0: 99, 3: 7}
 
 
 def insert(error: Exception | None, message: Any) -> FakeClient:
     client = FakeClient(error)
-    writer = EventWriter(lambda: client, STATEMENTS, "http://registry/api")  # type: ignore[arg-type, return-value]
+    writer = EventWriter(lambda: client, STATEMENTS, "http://registry/api", FUTURE)  # type: ignore[arg-type, return-value]
     writer.insert(Batch([message((0, 4), b"a"), message((0, 5), b"b"), message((2, 9), b"c")]))
     return client
 
@@ -62,7 +65,7 @@ def test_sends_the_bytes_and_their_numbering(message: Any) -> None:
     assert statement == "INSERT …"
     assert options == {
         "data": b"abc",
-        "parameters": {"starts": [0, 2], "partitions": [0, 2], "offsets": [4, 9]},
+        "parameters": {"starts": [0, 2], "partitions": [0, 2], "offsets": [4, 9], "latest_ms": NOW_MS + 300_000},
         "settings": {"format_avro_schema_registry_url": "http://registry/api"},
     }
 
