@@ -35,7 +35,7 @@ def backfill(
 ) -> None:
     """Report a range of minutes again: missing, incomplete and late ones, and where scoring gives another result."""
     first, after = _range(start, end)
-    _say_what_there_is(first, after)
+    minutes = _say_what_there_is(first, after)
     if dry_run:
         return
     from clickpulse.airflow.api import airflow_api
@@ -49,7 +49,8 @@ def backfill(
         number = api.backfill(DAG, *hours, conf, at_once=AT_ONCE)
         typer.echo(f"backfill {number} of {DAG}: {url}/dags/{DAG}/backfills")
         if wait:
-            _follow(api, number, hours)
+            made = _follow(api, number, hours)
+            typer.echo(f"{made} new reports or revisions, {minutes - made} minutes unchanged")
 
 
 def _range(start: str, end: str) -> tuple[MinuteWindow, MinuteWindow]:
@@ -64,7 +65,8 @@ def _range(start: str, end: str) -> tuple[MinuteWindow, MinuteWindow]:
     return first, after
 
 
-def _say_what_there_is(first: MinuteWindow, after: MinuteWindow) -> None:
+def _say_what_there_is(first: MinuteWindow, after: MinuteWindow) -> int:
+    """Print what reports the range has; returns its minutes."""
     from clickpulse.clients import report_reader
     from clickpulse.settings import ReportReaderSettings
     from clickpulse.stored_reports import report_summaries
@@ -77,9 +79,15 @@ def _say_what_there_is(first: MinuteWindow, after: MinuteWindow) -> None:
         f"{first} to {after}: {minutes} minutes, {minutes - len(found)} without a report, {incomplete} incomplete, "
         f"{len(found) - incomplete} complete"
     )
+    return minutes
 
 
-def _follow(api: AirflowApi, number: int, hours: tuple[datetime, datetime]) -> None:
+def _follow(api: AirflowApi, number: int, hours: tuple[datetime, datetime]) -> int:
+    """Show how the runs go on until their end; returns how many revisions were new.
+
+    Raises:
+        ClickpulseError: runs failed.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from clickpulse.errors import ClickpulseError
@@ -96,8 +104,7 @@ def _follow(api: AirflowApi, number: int, hours: tuple[datetime, datetime]) -> N
     if states.failed:
         named = ", ".join(states.failed[:5])
         raise ClickpulseError(f"{len(states.failed)} of {total} runs failed: {named}; their logs in Airflow say why")
-    published = api.published(DAG, *hours)
-    typer.echo(f"{published.get('created', 0)} new reports or revisions, {published.get('already there', 0)} unchanged")
+    return api.published(DAG, *hours).get("created", 0)
 
 
 def _hour(moment: datetime) -> datetime:

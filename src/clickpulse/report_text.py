@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from clickpulse.reports import Anomaly, EventTypeStats
+from clickpulse.reports import Anomaly, Changes, EventTypeStats
 from clickpulse.stored_reports import StoredReport
 from clickpulse.windows import MinuteWindow
 
@@ -24,12 +24,24 @@ def report_text(report: StoredReport) -> Group:
     return Group(*parts)
 
 
+def changes_text(changes: Changes) -> str:
+    """What a revision changed, in one line: `+3 events (+2 PAYMENT, +1 SEARCH), new: PAYMENT error_rate high`."""
+    by_type = ", ".join(f"{count:+,} {name}" for name, count in sorted(changes.by_event_type.items()))
+    parts = [f"{changes.events:+,} events" + (f" ({by_type})" if by_type else "")]
+    for word, names in (("new", changes.anomalies_added), ("gone", changes.anomalies_gone)):
+        if names:
+            parts.append(f"{word}: {', '.join(names)}")
+    return "; ".join(parts)
+
+
 def _heading(report: StoredReport) -> Text:
     text = Text()
     text.append(f"{MinuteWindow(report.window)}", style="bold")
     text.append(f" to {report.window_end:%H:%M} UTC, revision {report.revision}")
     if report.revision_reason:
-        text.append(f" ({report.revision_reason})")
+        text.append(f": {report.revision_reason}")
+    if report.changes:
+        text.append(f"\nsince revision {report.changes.since_revision}: {changes_text(report.changes)}")
     text.append("\n")
     if report.complete:
         text.append("✓ complete", style="green")
