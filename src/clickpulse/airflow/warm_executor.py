@@ -44,6 +44,7 @@ class WarmLocalExecutor(local_executor.LocalExecutor):  # type: ignore[misc]  # 
             kwargs={
                 "logger_name": self.log.name,
                 "queue": self.activity_queue,
+                "parent": os.getpid(),
                 "output": self.result_queue,
                 "unread_messages": self._unread_messages,
                 "team_conf": self.conf,
@@ -53,16 +54,21 @@ class WarmLocalExecutor(local_executor.LocalExecutor):  # type: ignore[misc]  # 
         self.workers[worker.pid] = worker
 
 
-def _run_worker(*, queue: SimpleQueue[Any], **arguments: Any) -> None:
-    local_executor._run_worker(input=ParentsQueue(queue), **arguments)  # noqa: SLF001
+def _run_worker(*, queue: SimpleQueue[Any], parent: int, **arguments: Any) -> None:
+    local_executor._run_worker(input=ParentsQueue(queue, parent), **arguments)  # noqa: SLF001
 
 
 class ParentsQueue:
-    """The reading end of a queue that ends with the process that made it, the parent of this one."""
+    """The reading end of a queue that ends with the process that made it, the parent of this one.
 
-    def __init__(self, queue: SimpleQueue[Any]) -> None:
+    Args:
+        queue: whose items are read.
+        parent: its process id, taken before the fork: a parent that was killed since has another's place already.
+    """
+
+    def __init__(self, queue: SimpleQueue[Any], parent: int) -> None:
         self._queue = queue
-        self._parent = os.getppid()
+        self._parent = parent
 
     def get(self) -> Any:
         """Wait for the next item; None, a worker's sign to end, once the parent is gone."""

@@ -16,8 +16,8 @@ SPAWN = multiprocessing.get_context("spawn")
 """The parent is a fresh process, as a scheduler is; this one may have other tests' threads, which forks lose."""
 
 
-def work(inbox: SimpleQueue[Any], results: Any) -> None:
-    queue = ParentsQueue(inbox)
+def work(inbox: SimpleQueue[Any], results: Any, parent_pid: int) -> None:
+    queue = ParentsQueue(inbox, parent_pid)
     while (item := queue.get()) is not None:
         results.put((os.getpid(), item))
     results.put((os.getpid(), "ended"))
@@ -25,7 +25,7 @@ def work(inbox: SimpleQueue[Any], results: Any) -> None:
 
 def share_out(results: Any) -> None:
     inbox: SimpleQueue[Any] = FORK.SimpleQueue()
-    workers = [FORK.Process(target=work, args=(inbox, results)) for _ in range(3)]
+    workers = [FORK.Process(target=work, args=(inbox, results, os.getpid())) for _ in range(3)]
     for worker in workers:
         worker.start()
     for number in range(30):
@@ -50,9 +50,17 @@ def test_each_item_goes_to_one_worker() -> None:
 def parent(results: Any) -> None:
     inbox: SimpleQueue[Any] = FORK.SimpleQueue()
     for _ in range(3):
-        FORK.Process(target=work, args=(inbox, results)).start()
+        FORK.Process(target=work, args=(inbox, results, os.getpid())).start()
     inbox.put("first")
     signal.pause()
+
+
+def test_a_worker_whose_parent_was_killed_before_it_began_ends_as_well() -> None:
+    inbox: SimpleQueue[Any] = FORK.SimpleQueue()
+    gone = FORK.Process(target=int)
+    gone.start()
+    gone.join()
+    assert ParentsQueue(inbox, gone.pid or 0).get() is None
 
 
 def test_workers_end_when_the_parent_is_killed() -> None:
