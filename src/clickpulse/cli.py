@@ -29,13 +29,14 @@ def main() -> None:
 def _register() -> None:
     from bench import commands as bench_commands
     from clickpulse import backfill_commands, checking_commands, report_commands, secrets_commands
+    from clickpulse.accounting import commands as accounting_commands
     from clickpulse.dlq import commands as dlq_commands
     from connect import commands as connect_commands
     from local import commands as local_commands
     from producer import commands as producer_commands
 
     for commands in (
-        local_commands, producer_commands, report_commands, backfill_commands, connect_commands, dlq_commands,
-        secrets_commands, checking_commands, bench_commands,
+        local_commands, producer_commands, report_commands, accounting_commands, backfill_commands, connect_commands,
+        dlq_commands, secrets_commands, checking_commands, bench_commands,
     ):  # fmt: skip
         commands.register(app)

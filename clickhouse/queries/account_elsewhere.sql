@@ -1,0 +1,16 @@
+-- Rows of minutes whose event_id is in rows of other minutes as well, with a hash that stands for it.
+WITH toUInt128(event_id) AS id
+SELECT
+    intDiv(toUnixTimestamp(toStartOfMinute(event_timestamp)), 60) AS minute,
+    kafka_partition AS partition,
+    kafka_offset AS offset,
+    toUInt64(bitShiftRight(id, 64)) * 11400714819323198485 + toUInt64(bitAnd(id, 18446744073709551615)) AS hash
+FROM events
+WHERE toStartOfMinute(event_timestamp) >= {from:DateTime('UTC')} AND toStartOfMinute(event_timestamp) < {to:DateTime('UTC')}
+    AND event_id IN
+    (
+        SELECT event_id
+        FROM events
+        WHERE toStartOfMinute(event_timestamp) >= {inner_from:DateTime('UTC')}
+            AND toStartOfMinute(event_timestamp) < {inner_to:DateTime('UTC')}
+    )
