@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.util import find_spec
 from pathlib import Path
 
 import httpx
@@ -30,7 +29,6 @@ from tests.support import free_port, running, wait_for
 
 HOST = "127.0.0.1"
 VIEWER, VIEWERS_PASSWORD = "analyst", "only-for-this-test"
-REAL_USERS = find_spec("airflow.providers.fab") is not None
 """Whether the provider is installed that keeps users in Airflow's database."""
 
 READY_SECONDS = 240
@@ -125,12 +123,10 @@ def celery_airflow(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "AIRFLOW__LOGGING__BASE_LOG_FOLDER": str(folder / "logs"),
         "SPT_NOENV": "1",
     }
-    if REAL_USERS:
-        environment |= {
-            "AIRFLOW__CORE__AUTH_MANAGER": "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager",
-            "AIRFLOW_USERS": json.dumps({"admin": "Admin", VIEWER: "Viewer"}),
-            "AIRFLOW_USER_PASSWORDS": json.dumps({VIEWER: VIEWERS_PASSWORD}),
-        }
+    environment |= {
+        "AIRFLOW_USERS": json.dumps({"admin": "Admin", VIEWER: "Viewer"}),
+        "AIRFLOW_USER_PASSWORDS": json.dumps({VIEWER: VIEWERS_PASSWORD}),
+    }
     # Airflow's variables of other tests in this process are not these processes'.
     environment = {name: value for name, value in environment.items() if name != "AIRFLOW__CORE__UNIT_TEST_MODE"}
     airflow = CeleryAirflow(environment, folder, f"postgresql://{login}")

@@ -7,12 +7,11 @@ import random
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import psutil
-import pytest
 from celery import Celery
 from dotenv import dotenv_values
 
@@ -116,14 +115,12 @@ def test_no_secret_is_in_a_process_list_or_a_log(celery_airflow: CeleryAirflow) 
     }
     assert len(secrets) > 10
     for process in celery_airflow.family():
-        assert not [each for each in secrets if each in " ".join(process.cmdline())], process
+        with suppress(psutil.NoSuchProcess):  # tasks' processes come and go
+            assert not [each for each in secrets if each in " ".join(process.cmdline())], process
     for log in celery_airflow.folder.rglob("*.log"):
         assert not [each for each in secrets if each in log.read_text(errors="replace")], log
 
 
-@pytest.mark.skipif(
-    find_spec("airflow.providers.fab") is None, reason="apache-airflow-providers-fab is not installed: no real users"
-)
 def test_users_have_roles_and_passwords_of_their_own(celery_airflow: CeleryAirflow) -> None:
     name, password = "analyst", json.loads(celery_airflow.environment["AIRFLOW_USER_PASSWORDS"])["analyst"]
     wrong = celery_airflow.api.post("/auth/token", json={"username": name, "password": f"{password}!"})
