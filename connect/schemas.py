@@ -2,9 +2,9 @@
 
 Connect dead-letters what its converter fails on, and Apicurio's converter fails at once when the registry does not
 answer: an outage would dead-letter good events, and no setting prevents it. The one answer that it waits at is 429,
-"too many requests", after which it asks again. So it asks here, gets 429 for as long as the registry does not answer,
-and the registry's own answer otherwise, a 404 for an unknown schema included. What an id stands for never changes, so
-each is asked for once.
+"too many requests", after which it asks again. So it asks here, and gets the schema, or the registry's word that there
+is none, or 429 for as long as the registry gives neither: a bare 404 is also what a registry that starts, or a proxy
+before one that is away, may say. What an id stands for never changes, so each is asked for once.
 """
 
 from __future__ import annotations
@@ -25,8 +25,9 @@ API = "/apis/registry/v2"
 _CONFLUENT_API = "/apis/ccompat/v7"
 _SECONDS = 5
 _SCHEMA = re.compile(rf"{API}(/ids/contentIds/\d+(?:/references)?)")
+_NO_SUCH_ID = frozenset({"ContentNotFoundException", "ArtifactNotFoundException"})
+"""Not `NotFoundException`, which is said of a path that the registry does not serve."""
 log = structlog.get_logger()
-
 
 _WAIT = Answer(HTTPStatus.TOO_MANY_REQUESTS, "application/json", b"{}")
 
@@ -73,7 +74,7 @@ class SchemaDoor:
             got = self._registry.get(upstream)
         except httpx.TransportError as error:
             return self._wait(repr(error))
-        if got.is_server_error:
+        if not got.is_success and not _says_there_is_none(got):
             return self._wait(f"HTTP {got.status_code}")
         if self._waits:
             self._waits = False
@@ -93,3 +94,14 @@ class SchemaDoor:
     def waits(self) -> bool:
         """Whether the registry did not answer when it was last asked."""
         return self._waits
+
+
+def _says_there_is_none(answer: httpx.Response) -> bool:
+    """Whether it is Apicurio's answer for an id that it does not know."""
+    if answer.status_code != HTTPStatus.NOT_FOUND:
+        return False
+    try:
+        content = answer.json()
+    except ValueError:
+        return False
+    return isinstance(content, dict) and content.get("name") in _NO_SUCH_ID

@@ -26,7 +26,7 @@ _OWN = frozenset(
     }
 )  # fmt: skip
 _HEAD_LENGTH = 5
-_NO_SCHEMA = ("NotFound", "404")
+_NO_SCHEMA = "NotFoundException"
 """What Apicurio's converter fails with on an id that the registry does not know."""
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -153,7 +153,7 @@ def _class_of_connect(stage: str, trace: str, value: bytes | None) -> str:
     if stage.endswith("_CONVERTER"):
         if len(value) <= _HEAD_LENGTH or value[0] != 0:
             return "not-wire-format"
-        return "unknown-schema" if any(word in trace for word in _NO_SCHEMA) else "malformed-avro"
+        return "unknown-schema" if _NO_SCHEMA in trace else "malformed-avro"
     return "unusable-schema"
 
 

@@ -122,6 +122,7 @@ class World:
     event = staticmethod(event)
     avro = staticmethod(avro)
     sink_type = Sink
+    schema = SCHEMA
     parsed_schema = PARSED
     wait_for = staticmethod(wait_for)
     free_port = staticmethod(free_port)
@@ -175,8 +176,8 @@ class World:
     def head(self, schema_id: int | None = None) -> bytes:
         return b"\0" + (self.schema_id if schema_id is None else schema_id).to_bytes(4, "big")
 
-    def producer(self) -> Producer:
-        return Producer(self.kafka.client_config() | {"enable.idempotence": True, "linger.ms": 5})
+    def producer(self, **config: Any) -> Producer:
+        return Producer(self.kafka.client_config() | {"enable.idempotence": True, "linger.ms": 5} | config)
 
     def produce(self, values: list[bytes | None]) -> None:
         producer = self.producer()

@@ -28,7 +28,6 @@ pytestmark = pytest.mark.timeout(300)
 
 RATE = 500.0
 START_SECONDS = 120
-CONTEXT = "__connect.errors."
 PAYLOAD = b"nothing that Avro knows, and a secret besides: hunter2"
 Start = Callable[..., Any]
 
@@ -127,7 +126,15 @@ def test_rows_are_the_events_and_what_cannot_be_read_is_dead_lettered(
         world.wire(world.event(event_type="VIEW_PRODUCT", product_id="P-ä-1")),
         *(world.wire(world.event()) for _ in range(500)),
     ]
-    bad = [b"", b"\0", PAYLOAD, world.head(4711) + good[0][5:], good[0][:-9], None]
+    classes: dict[bytes | None, str] = {
+        b"": "not-wire-format",
+        b"\0": "not-wire-format",
+        PAYLOAD: "not-wire-format",
+        world.head(4711) + good[0][5:]: "unknown-schema",
+        good[0][:-9]: "malformed-avro",
+        None: "null-value",
+    }
+    bad = list(classes)
     mixed = good.copy()
     for number, value in enumerate(bad):
         mixed.insert(20 * number, value)
@@ -144,10 +151,11 @@ def test_rows_are_the_events_and_what_cannot_be_read_is_dead_lettered(
     )
     assert sorted(letter.value() or b"" for letter in letters) == sorted(value or b"" for value in bad)
     origins = {(m.partition(), m.offset()) for m in world.read_topic(world.kafka.topic) if m.value() in bad}
-    headers = [dict(letter.headers()) for letter in letters]
-    assert {(int(h[f"{CONTEXT}partition"]), int(h[f"{CONTEXT}offset"])) for h in headers} == origins
-    assert {h[f"{CONTEXT}topic"].decode() for h in headers} == {world.kafka.topic}
-    assert {h[f"{CONTEXT}stage"] for h in headers} == {b"VALUE_CONVERTER", b"TRANSFORMATION"}
+    headers = [{name: value.decode() for name, value in letter.headers()} for letter in letters]
+    assert {(int(h["dlq.partition"]), int(h["dlq.offset"])) for h in headers} == origins
+    assert {(h["dlq.topic"], h["dlq.component"]) for h in headers} == {(world.kafka.topic, "connect")}
+    assert not [name for h in headers for name in h if name.startswith("__connect.")]
+    assert {letter.value(): h["dlq.error_class"] for letter, h in zip(letters, headers, strict=True)} == classes
     assert PAYLOAD not in sink.log.read_bytes()
 
     status, state = connect_command(environment, "status")

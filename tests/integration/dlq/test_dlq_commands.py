@@ -237,11 +237,12 @@ def test_killed_between_intended_and_done_it_is_sent_once(desk: Any, *, writes_f
 
 def test_a_second_redrive_at_the_same_time_is_refused(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second waits for as long as a killed one would hold it up; here a little."""
-    monkeypatch.setattr("clickpulse.dlq.redriving.RedriveLock", partial(RedriveLock, wait_seconds=3))
     desk.refused(b"one", timestamp_ms=NOW_MS)
     topic = desk.kafka.dead_letter_topic
     with RedriveLock(desk.kafka, redriven_topic(topic), f"{topic}-redrive") as lock:
-        assert "another `clickpulse dlq redrive`" in desk.run("redrive", status=1)
+        with monkeypatch.context() as patch:
+            patch.setattr("clickpulse.dlq.redriving.RedriveLock", partial(RedriveLock, wait_seconds=3))
+            assert "another `clickpulse dlq redrive`" in desk.run("redrive", status=1)
         lock.require()
         assert desk.json("redrive", "--dry-run")["redriven"] == 1
     assert desk.json("redrive")["redriven"] == 1

@@ -10,6 +10,8 @@ from confluent_kafka.admin import AclOperation, ResourceType
 from broker.access import bindings, grants
 from broker.properties import server_properties
 from broker.settings import BrokerSettings
+from broker.topics import wanted_topics
+from clickpulse.dead_letters import DEAD_LETTER_MAX_BYTES, connect_topic, redriven_topic
 from clickpulse.errors import ConfigurationError
 from clickpulse.settings import PRINCIPALS, KafkaSettings, SinkSettings
 
@@ -82,3 +84,28 @@ def test_only_the_producer_writes_events_and_only_a_sink_or_viewer_reads_them() 
 
     assert may(AclOperation.WRITE) == {"producer"}
     assert may(AclOperation.READ) == {"sink", "connect"}
+
+
+def test_nobody_but_the_admin_writes_what_was_redriven() -> None:
+    kafka = KafkaSettings()
+    topic = redriven_topic(kafka.dead_letter_topic)
+    assert topic in {wanted.name for wanted in wanted_topics(kafka)}
+    writers = {
+        principal
+        for principal, given in grants(kafka, SinkSettings()).items()
+        for grant in given
+        if grant.resource == ResourceType.TOPIC
+        and AclOperation.WRITE in grant.operations
+        and (grant.name in {topic, "*"} or (grant.prefix and topic.startswith(grant.name)))
+    }
+    assert writers == set()
+
+
+def test_what_was_redriven_is_never_forgotten_and_letters_may_have_any_time() -> None:
+    kafka = KafkaSettings()
+    topics = {topic.name: topic.config for topic in wanted_topics(kafka)}
+    assert topics[redriven_topic(kafka.dead_letter_topic)]["cleanup.policy"] == "compact"
+    for name in (kafka.dead_letter_topic, connect_topic(kafka.dead_letter_topic)):
+        assert topics[name]["retention.ms"] == "-1"
+        assert int(topics[name]["message.timestamp.after.max.ms"]) == 2**63 - 1
+        assert int(topics[name]["max.message.bytes"]) == DEAD_LETTER_MAX_BYTES
