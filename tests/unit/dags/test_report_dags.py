@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG
 
 DAGS = PROJECT_ROOT / "dags"
-LISTED = {"backfill_reports", "minutely_report", "report_revisions", "retention"}
+LISTED = {"accounting", "backfill_reports", "minutely_report", "report_revisions", "retention"}
 START = datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
 
 
