@@ -22,7 +22,6 @@ ATTEMPTS = 4
 _WORTH_A_RETRY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
 
-@stamina.retry(on=TransientError, attempts=ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1)
 def call(client: httpx.Client, method: str, path: str, *, what: str, **options: Any) -> httpx.Response:
     """The answer, where it is a success; the call must be harmless to repeat.
 
@@ -37,6 +36,16 @@ def call(client: httpx.Client, method: str, path: str, *, what: str, **options: 
         TransientError: the API can't be reached or answers 5xx or 429, after `ATTEMPTS` attempts.
         ConfigurationError: the API refuses; the message is its problem details.
     """
+    # Not the decorator: it logs the arguments of what it repeats, and these are reports.
+    for attempt in stamina.retry_context(
+        on=TransientError, attempts=ATTEMPTS, wait_initial=0.1, wait_max=1.0, wait_jitter=0.1
+    ):
+        with attempt:
+            return _call(client, method, path, what, options)
+    raise AssertionError("unreachable: the retry context returns or raises")
+
+
+def _call(client: httpx.Client, method: str, path: str, what: str, options: dict[str, Any]) -> httpx.Response:
     try:
         response = client.request(method, path, **options)
     except httpx.TransportError as error:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 import stamina
 from fastapi.testclient import TestClient
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from clickpulse import publish
 from clickpulse.errors import ConfigurationError, TransientError
@@ -130,3 +131,17 @@ def test_a_refusal_of_summaries_shows_the_problem():
         ConfigurationError, match=r"403 for reports from 2026-11-22T10:00.*lacks the scope reports:read"
     ):
         report_summaries(client(lambda _: refused), FIRST, FIRST + timedelta(hours=1))
+
+
+def test_repeated_calls_are_logged_without_the_reports() -> None:
+    logged: list[RetryDetails] = []
+    stamina.set_testing(False)
+    set_on_retry_hooks([logged.append])
+    try:
+        with pytest.raises(TransientError):
+            publish_reports(client(lambda _: httpx.Response(503)), [report(0)])
+    finally:
+        set_on_retry_hooks(None)
+
+    assert len(logged) == ATTEMPTS - 1
+    assert "PAYMENT" not in str(logged)
