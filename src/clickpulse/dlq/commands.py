@@ -104,12 +104,16 @@ def redrive(
 ) -> None:
     """Send letters to the topic they were in, as they were, or through a mapping.
 
-    Each letter is sent at most once, whatever happens in between, and only one redrive runs at a time. What still
-    can't be used comes back as a letter of its own, its attempts counted, and is then left alone without --again.
+    Each letter is sent at most once, whatever happens in between, and only
+    one redrive runs at a time. What still can't be used comes back as a
+    letter of its own, its attempts counted, and is then left alone without
+    --again.
 
-    Writes as Kafka's user `admin`: letters go into the events' topic, what was sent is remembered in a topic that
-    nobody else may write, and the lock is a consumer group; no other user has all of these rights. A dry run needs
-    `viewer` alone. Status 1 if a letter that was chosen could not be sent.
+    Writes as Kafka's user `admin`: letters go into the events' topic, what
+    was sent is remembered in a topic that nobody else may write, and the
+    lock is a consumer group; no other user has all of these rights. A dry
+    run needs `viewer` alone. Status 1 if a letter that was chosen could not
+    be sent.
     """
     from clickpulse.dlq.catalog import Selection
     from clickpulse.dlq.redriving import Request, redrive_letters

@@ -83,6 +83,6 @@ def _words(error: Exception) -> str:
     return f"{type(error).__name__} {error}".strip()
 
 
-def printable(value: bytes, limit: int) -> str:
-    """The start of the bytes as ASCII text, a dot for each that is not."""
-    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in value[:limit])  # noqa: PLR2004 - ASCII
+def printable(value: bytes) -> str:
+    """Bytes as ASCII text, a dot for each that is not."""
+    return "".join(chr(byte) if 0x20 <= byte < 0x7F else "." for byte in value)  # noqa: PLR2004 - ASCII

@@ -136,10 +136,17 @@ def _payload_text(letter: Letter, payload: Payload) -> str:
         lines += [f"  {line}" for line in content.splitlines()]
     if payload.fault:
         lines.append(f"  {safe(payload.fault)}")
-        if value:
-            more = " …" if len(value) > SHOWN_BYTES else ""
-            lines += [f"  hex:  {value[:SHOWN_BYTES].hex(' ')}{more}", f"  text: {printable(value, SHOWN_BYTES)}{more}"]
+        lines += _dump(value)
     return "\n".join(lines)
+
+
+def _dump(value: bytes) -> list[str]:
+    """The start of the bytes: place, hexadecimal, ASCII."""
+    lines = [
+        f"  {start:04x}  {value[start : start + 16].hex(' '):47}  {printable(value[start : start + 16])}"
+        for start in range(0, min(len(value), SHOWN_BYTES), 16)
+    ]
+    return [*lines, "  …"] if len(value) > SHOWN_BYTES else lines
 
 
 def _marker_json(marker: Marker | None) -> dict[str, Any] | None:

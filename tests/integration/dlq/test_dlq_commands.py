@@ -102,7 +102,8 @@ def test_payloads_are_decoded_as_far_as_possible(desk: Any, wire: Any) -> None:
     assert one["reason"] == f"fault of {origin.place}"
     text = desk.run("show", "0/3")
     assert "\x1b" not in text
-    assert "text: .[31mred." in text
+    assert "0000  1b 5b 33 31 6d 72 65 64 ff " in text
+    assert ".[31mred." in text
     assert "there is no letter 0/99" in desk.run("show", "0/99", status=1)
     assert "write PARTITION/OFFSET" in desk.run("show", "newest", status=1)
 
