@@ -24,11 +24,14 @@ def register(app: typer.Typer) -> None:
     app.command()(bench)
 
 
-def bench(
+def bench(  # noqa: PLR0917 - options of a command line
     minutes: Annotated[int, typer.Option(min=1, help="Whole minutes of traffic for the freshness.")] = 10,
     rate: Annotated[float, typer.Option(min=1, help="Events per second during them.")] = 500,
     sinks: Annotated[
         bool, typer.Option("--sinks", help="Compare the embedded sink with Kafka Connect instead; takes 10 minutes.")
+    ] = False,
+    accounting: Annotated[
+        bool, typer.Option("--accounting", help="Measure `clickpulse reconcile` instead; takes a minute.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
@@ -46,7 +49,10 @@ def bench(
     _require_healthy()
     figures: list[Figure] = []
     with _without_simulated_traffic():
-        figures += _both_sinks() if sinks else _whole_stack(rate, minutes)
+        if accounting:
+            figures += _accounting()
+        else:
+            figures += _both_sinks() if sinks else _whole_stack(rate, minutes)
     document = {"machine": machine.describe(), "figures": [asdict(figure) for figure in figures]}
     if out is not None:
         out.write_text(json.dumps(document, indent=2) + "\n")
@@ -54,6 +60,12 @@ def bench(
         typer.echo(json.dumps(document, indent=2))
     else:
         _print(document["machine"], figures)
+
+
+def _accounting() -> list[Figure]:
+    from bench import accounting
+
+    return accounting.measure(_say)
 
 
 def _both_sinks() -> list[Figure]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -60,6 +60,7 @@ class World:
     starts_at: dict[int, int] = field(default_factory=dict)
     ends_later: dict[int, int] = field(default_factory=dict)
     partitions: int = 2
+    shift: int = 0
     asked: list[str] = field(default_factory=list)
 
     def message(self, minute: int, event: int, partition: int = 0, *, store: bool = True, report: bool = True) -> Row:
@@ -71,6 +72,14 @@ class World:
         if report:
             self.reported.setdefault(minute, []).append(row)
         return row
+
+    def moved(self, shift: int) -> World:
+        """The same services, asked by somebody whose minute 0 is the minute `shift` here."""
+        return replace(self, shift=shift)
+
+    def _seen(self, rows: Iterable[Row]) -> list[Row]:
+        """Rows with their minutes as they are counted by whoever asks."""
+        return [replace(one, minute=one.minute - self.shift) for one in rows]
 
     def _end(self, partition: int) -> int:
         return max((one.offset + 1 for one in self.messages if one.partition == partition), default=0)
@@ -112,17 +121,18 @@ class World:
         }
 
     def enter(self, book: Book, spans: Spans, first_minute: int, progress: Progress | None = None) -> None:
-        assert first_minute == START_MS // 60_000
+        assert first_minute == START_MS // 60_000 + self.shift
         assert progress is None
         for partition, (start, end) in spans.items():
-            rows = columns([m for m in self.messages if m.partition == partition and start <= m.offset < end])
+            there = [m for m in self.messages if m.partition == partition and start <= m.offset < end]
+            rows = columns(self._seen(there))
             book.enter(partition, rows.offset, rows.minute, short(rows.hash))
 
     # ClickHouse
 
     def sums(self, minutes: int) -> dict[int, Sums]:
         found: dict[int, Sums] = {}
-        for one in self.stored:
+        for one in self._seen(self.stored):
             if 0 <= one.minute < minutes:
                 empty = Sums(np.zeros(minutes, np.int64), np.zeros(minutes, np.uint64))
                 sums = found.setdefault(one.partition, empty)
@@ -134,22 +144,23 @@ class World:
     def rows(self, first: int | CountingReport, end: int = 0) -> Arrivals | Rows:
         """Of ClickHouse by minutes, or of S3 by report."""
         if isinstance(first, CountingReport):
-            return columns(self.reported[round((first.window.start - START) / MINUTE)])
+            return columns(self._seen(self.reported[round((first.window.start - START) / MINUTE)]))
         self.asked.append(f"rows {first} {end}")
-        return arrivals([one for one in self.stored if first <= one.minute < end])
+        return arrivals([one for one in self._seen(self.stored) if first <= one.minute < end])
 
     def late(self, first: int, end: int) -> Arrivals:
-        return arrivals([one for one in self.ledger if first <= one.minute < end])
+        return arrivals([one for one in self._seen(self.ledger) if first <= one.minute < end])
 
     def elsewhere(self, inner: tuple[int, int], outer: tuple[int, int]) -> Rows:
-        events = {one.event for one in self.stored if inner[0] <= one.minute < inner[1]}
-        return columns([one for one in self.stored if outer[0] <= one.minute < outer[1] and one.event in events])
+        stored = self._seen(self.stored)
+        events = {one.event for one in stored if inner[0] <= one.minute < inner[1]}
+        return columns([one for one in stored if outer[0] <= one.minute < outer[1] and one.event in events])
 
     # reports and letters
 
     def counting(self, first: int, end: int) -> dict[int, CountingReport]:
         return {
-            minute: CountingReport(
+            minute - self.shift: CountingReport(
                 window=MinuteWindow(START + minute * MINUTE),
                 revision=0,
                 complete=True,
@@ -158,11 +169,11 @@ class World:
                 received_at=START + (minute + 1) * MINUTE,
             )
             for minute, rows in self.reported.items()
-            if first <= minute < end
+            if first <= minute - self.shift < end
         }
 
     def read(self, first_minute: int, end_minute: int) -> Letters:
-        assert end_minute - first_minute == self.minutes
+        assert self.shift or end_minute - first_minute == self.minutes
         places = {
             partition: np.array([offset for where, offset in self.dead if where == partition])
             for partition in {where for where, _ in self.dead}
