@@ -31,12 +31,13 @@ def _register() -> None:
     from clickpulse import backfill_commands, checking_commands, report_commands, secrets_commands
     from clickpulse.accounting import commands as accounting_commands
     from clickpulse.dlq import commands as dlq_commands
+    from clickpulse.doctor import commands as doctor_commands
     from connect import commands as connect_commands
     from local import commands as local_commands
     from producer import commands as producer_commands
 
     for commands in (
         local_commands, producer_commands, report_commands, accounting_commands, backfill_commands, connect_commands,
-        dlq_commands, secrets_commands, checking_commands, bench_commands,
+        dlq_commands, secrets_commands, checking_commands, doctor_commands, bench_commands,
     ):  # fmt: skip
         commands.register(app)
