@@ -33,6 +33,9 @@ def bench(  # noqa: PLR0917 - options of a command line
     accounting: Annotated[
         bool, typer.Option("--accounting", help="Measure `clickpulse reconcile` instead; takes a minute.")
     ] = False,
+    backfill: Annotated[
+        bool, typer.Option("--backfill", help="Measure the backfill of a day instead; takes 15 minutes and 3 GiB.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     out: Annotated[Path | None, typer.Option(help="Write the JSON to this file as well.")] = None,
 ) -> None:
@@ -51,6 +54,8 @@ def bench(  # noqa: PLR0917 - options of a command line
     with _without_simulated_traffic():
         if accounting:
             figures += _accounting()
+        elif backfill:
+            figures += _backfill()
         else:
             figures += _both_sinks() if sinks else _whole_stack(rate, minutes)
     document = {"machine": machine.describe(), "figures": [asdict(figure) for figure in figures]}
@@ -66,6 +71,12 @@ def _accounting() -> list[Figure]:
     from bench import accounting
 
     return accounting.measure(_say)
+
+
+def _backfill() -> list[Figure]:
+    from bench import backfill
+
+    return backfill.measure(_say)
 
 
 def _both_sinks() -> list[Figure]:
