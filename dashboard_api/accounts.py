@@ -32,6 +32,9 @@ class AccountRepository(Protocol):
     def listed(self, start: datetime | None, end: datetime | None, limit: int) -> list[dict[str, Any]]:
         """Accounts of minutes that start in `[start, end)`, newest minute first, as they were posted."""
 
+    def expire(self, before: datetime) -> int:
+        """Delete accounts of minutes that started, and were checked last, before then; how many that were."""
+
 
 class PostgresAccounts:
     """An `AccountRepository`; `prepare` makes the tables, and is harmless when they are there."""
@@ -49,6 +52,9 @@ class PostgresAccounts:
 
     def listed(self, start: datetime | None, end: datetime | None, limit: int) -> list[dict[str, Any]]:
         return [row["body"] for row in self._fetch("list_accounts", {"from": start, "to": end, "limit": limit})]
+
+    def expire(self, before: datetime) -> int:
+        return len(self._fetch("delete_expired_accounts", {"before": before}))
 
     def _fetch(self, name: str, parameters: dict[str, Any]) -> list[Any]:
         self._prepare()
@@ -76,6 +82,13 @@ class MemoryAccounts:
     def listed(self, start: datetime | None, end: datetime | None, limit: int) -> list[dict[str, Any]]:
         found = (one for one in self._kept.values() if _inside(one.window, start, end))
         return [_json(one) for one in sorted(found, key=lambda one: one.window, reverse=True)][:limit]
+
+    def expire(self, before: datetime) -> int:
+        with self._lock:
+            old = [one.window for one in self._kept.values() if max(one.window, one.checked_at) < before]
+            for window in old:
+                del self._kept[window]
+        return len(old)
 
     def _is_newer(self, account: AccountedMinute) -> bool:
         known = self._kept.get(account.window)

@@ -115,11 +115,12 @@ def post_batch(request: Request, body: Annotated[bytes, Depends(posted_batch)], 
 )
 def expire(request: Request, kept: Repository) -> Response:
     """Delete reports older than the service's own setting (`REPORT_REPORTS_RETENTION_DAYS`), of some minutes at a time,
-    the oldest first.
+    the oldest first, and the accounts of such minutes.
 
     The caller can't say what is deleted, so whoever may post may tell the service that it is time.
     """
     before = datetime.now(UTC) - timedelta(days=request.app.state.settings.reports_retention_days)
+    request.app.state.accounts.expire(before)
     deleted = kept.expire(before, EXPIRED_AT_ONCE)
     minutes = {window for window, _ in deleted}
     request.app.state.metrics.expired.inc(len(deleted))

@@ -56,3 +56,14 @@ def test_of_concurrent_posts_the_one_checked_last_stays(api):
     assert all(answer.json()["stored"] + answer.json()["known"] == 20 for answer in answers)
     assert api.client.get(ACCOUNTS, params=HOUR).json()["items"] == list(reversed(posts[-1]))
     assert api.client.post(ACCOUNTS, json=posts[0]).json() == {"stored": 0, "known": 20}
+
+
+def test_old_accounts_are_deleted_with_the_reports(api):
+    old = "2020-01-01T00:00:00Z"
+    kept = [account(5), account(0, window="2020-01-01T00:01:00Z")]
+    api.client.post(ACCOUNTS, json=[*kept, account(0, window=old, checked_at=old)])
+
+    assert api.client.post("/api/v1/reports/expire").status_code == 200
+
+    whole = {"from": "2019-01-01T00:00Z", "to": "2030-01-01T00:00Z"}
+    assert api.client.get(ACCOUNTS, params=whole).json() == {"items": kept}

@@ -119,3 +119,14 @@ def test_the_document_describes_the_body_that_is_taken(client):
     assert schema["items"] == {"$ref": "#/components/schemas/AccountedMinute"}
     assert set(document["components"]["schemas"]["AccountedMinute"]["properties"]) == set(account())
     assert set(AccountedMinute.model_fields) == set(account())
+
+
+def test_accounts_are_kept_as_long_as_reports(client):
+    old = "2020-01-01T00:00:00Z"
+    client.post(ACCOUNTS, json=[account(window=old, checked=old), account(window="2020-01-01T00:01:00Z"), account()])
+
+    assert client.post("/api/v1/reports/expire").status_code == 200
+
+    whole = {"from": "2019-01-01T00:00Z", "to": "2030-01-01T00:00Z"}
+    left = client.get(ACCOUNTS, params=whole).json()["items"]
+    assert [one["window"] for one in left] == ["2026-11-22T10:05:00Z", "2020-01-01T00:01:00Z"]
