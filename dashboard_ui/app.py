@@ -20,8 +20,8 @@ from dashboard_ui.services import Answer, ServiceState, airflow_state, api_state
 from dashboard_ui.settings import PageSettings
 from dashboard_ui.view import Page, Situation, age_line, page, shown_report
 
+# Accounts come every few minutes: they are asked for less often than reports.
 ACCOUNTS_SECONDS = 10
-"""Accounts come every few minutes: they are asked for less often than reports."""
 
 ICON = str(Path(__file__).parent / "icon.svg")
 

@@ -150,7 +150,7 @@ def _missing(minutes: Sequence[Minute]) -> Notice | None:
     if len(windows) > MOST_NAMED:
         names.insert(0, f"{len(windows) - MOST_NAMED} earlier ones")
     title = "1 minute of the hour has" if len(windows) == 1 else f"{len(windows)} minutes of the hour have"
-    text = f"{listing(names)} UTC. Clear the failed run in Airflow to make up for it."
+    text = f"{listing(names)} UTC. They follow by themselves unless a run of report_revisions fails in Airflow."
     return Notice("missing", Level.WARNING, f"{title} no report", text)
 
 
