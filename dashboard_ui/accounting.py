@@ -59,7 +59,7 @@ def accounting(accounts: Accounts) -> Accounting:
         note += f"; not brought up to date: {accounts.problem}"
     return Accounting(
         level=Level.CRITICAL if bad else Level.OK,
-        verdict=f"{number(bad)} of them {'does' if bad == 1 else 'do'} not add up" if bad else "All add up",
+        verdict=f"{number(bad)} {'minute does' if bad == 1 else 'minutes do'} not add up" if bad else "All add up",
         acknowledged=Term("acknowledged", "acknowledged by Kafka", number(total.acknowledged)),
         terms=tuple(Term(name, label, number(getattr(total, name))) for name, label in shown),
         note=sentence(note),

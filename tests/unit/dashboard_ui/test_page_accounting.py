@@ -76,7 +76,7 @@ def test_minutes_that_do_not_add_up_are_named_first_and_in_red(make_account):
     assert (notice.level, notice.title) == (Level.CRITICAL, "10 minutes do not add up")
     assert "4 earlier ones, 10:09, 10:11, 10:13, 10:15, 10:17 and 10:19 UTC" in notice.text
     assert "`clickpulse reconcile 2026-11-22T10:01Z 2026-11-22T10:20Z`" in notice.text
-    assert (content.accounting.level, content.accounting.verdict) == (Level.CRITICAL, "10 of them do not add up")
+    assert (content.accounting.level, content.accounting.verdict) == (Level.CRITICAL, "10 minutes do not add up")
 
 
 def test_before_anything_was_accounted_for_it_says_so_without_a_warning():
