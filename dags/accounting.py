@@ -1,11 +1,11 @@
 """### Every event accounted for.
 
-`account`, every five minutes: for the minutes of the last hours whose report is settled, each message in Kafka has to be
-in the report, a copy of one that is, late, or dead-lettered. It reads Kafka, ClickHouse, the reports and their files, as
-`clickpulse reconcile` does, and keeps the outcome in the report API, from where the page shows it.
+`account`, every five minutes: for the minutes of the last hours whose report is settled, each message in Kafka has to
+be in the report, a copy of one that is, late, or dead-lettered. It reads Kafka, ClickHouse, the reports and their
+files, as `clickpulse reconcile` does, and keeps the outcome in the report API, from where the page shows it.
 
-**A run failed** because minutes don't add up: `clickpulse reconcile FROM TO` names partitions and offsets. They are looked
-at again by the next run, so a failure that was mended goes away by itself.
+**A run failed** because minutes don't add up: `clickpulse reconcile FROM TO` names partitions and offsets. They are
+looked at again by the next run, so a failure that was mended goes away by itself.
 """
 
 # Airflow's decorators are untyped to mypy, which does not follow into Airflow.

@@ -26,7 +26,7 @@ def job_properties(settings: SparkSettings, s3: S3Settings, secrets: SparkSecret
         # Small data: 200 shuffle partitions, the default, take seconds to schedule.
         "spark.sql.shuffle.partitions": settings.shuffle_partitions,
         # The Connect server's sessions load classes of generated code from the driver, even where that is the same
-        # process. Under load such a request has hung until this limit, which is 120 s by default; the task is then retried.
+        # process. Under load such a request has hung until this limit, 120 s by default; the task is then retried.
         "spark.files.io.connectionTimeout": "15s",
         # In its working folder, which is deleted some time after the job.
         "spark.executor.extraJavaOptions": shlex.join(java_options(s3, ".")),

@@ -57,12 +57,13 @@ TTL toDateTime(noted_at) + toIntervalDay({ttl_days:UInt16});
 -- Up to which arrival the events were looked through for the ledger; what came before this table is not in question.
 CREATE TABLE IF NOT EXISTS late_scans
 (
+    id UInt8 DEFAULT 0 COMMENT 'one row stays, the last',
     scanned_to DateTime64(3, 'UTC')
 )
-ENGINE = MergeTree
-ORDER BY scanned_to;
+ENGINE = ReplacingMergeTree(scanned_to)
+ORDER BY id;
 
-INSERT INTO late_scans VALUES (now64(3, 'UTC'));
+INSERT INTO late_scans (scanned_to) VALUES (now64(3, 'UTC'));
 
 -- Arrivals of the last minutes are found without reading a day's.
 ALTER TABLE events ADD INDEX IF NOT EXISTS by_arrival arrived_at TYPE minmax GRANULARITY 1;

@@ -92,8 +92,9 @@ NEEDED: dict[str, tuple[Load, ...]] = {
     "airflow-scheduler": (airflow,),
     "airflow-dag-processor": (airflow, dag),
     "airflow-worker": (
-        airflow, dag, kafka_as("report"), SinkSettings.load, ClickHouseSettings.load, S3Settings.load,
-        SparkSettings.load, ReportWriterSettings.load, ReportSettings.load,
+        airflow, dag, kafka_as("report"), kafka_as("viewer"), RegistrySettings.load, SinkSettings.load,
+        ClickHouseSettings.load, S3Settings.load, SparkSettings.load, ReportReaderSettings.load,
+        ReportWriterSettings.load, ReportSettings.load,
     ),
     "report-api": (ReportApiSettings.load,),
     "dashboard": (ReportReaderSettings.load, DashboardSettings.load),
