@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from broker.settings import BrokerSettings
+from clickpulse.kafka_login import jaas_line
 from clickpulse.settings import KafkaSettings
 
 LOGGING = Path(__file__).with_name("log4j2.yaml")
@@ -41,9 +42,7 @@ def _security(node: BrokerSettings, admin: KafkaSettings) -> dict[str, object]:
         "listener.name.controller.ssl.client.auth": "required",
         "sasl.enabled.mechanisms": "SCRAM-SHA-512",
         "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
-        "listener.name.client.scram-sha-512.sasl.jaas.config": (
-            f'org.apache.kafka.common.security.scram.ScramLoginModule required username="{name}" password="{password}";'
-        ),
+        "listener.name.client.scram-sha-512.sasl.jaas.config": jaas_line(name, password),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "false",
         "super.users": f"User:{name};User:CN={_CERTIFICATE_NAME}",

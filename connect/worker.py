@@ -118,7 +118,7 @@ def _start(connect: ConnectSettings, kafka: KafkaSettings, trust: list[str]) -> 
     return subprocess.Popen(
         command,
         # Runs between fork and exec, where a thread's lock would stay locked: there is no thread yet.
-        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509
+        preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL),  # noqa: PLW1509 - see above
         start_new_session=True,  # a Ctrl-C is for this process, which ends the other in order
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from clickpulse.errors import ConfigurationError
+from clickpulse.kafka_login import jaas_line
 from clickpulse.settings import ConnectSettings, KafkaSettings
 from connect import secret_files
 
@@ -64,9 +65,7 @@ def _security(kafka: KafkaSettings) -> dict[str, object]:
     return {
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "SCRAM-SHA-512",
-        "sasl.jaas.config": (
-            f'org.apache.kafka.common.security.scram.ScramLoginModule required username="{name}" password="{password}";'
-        ),
+        "sasl.jaas.config": jaas_line(name, password),
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": kafka.ssl_ca_location,
     }

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from clickpulse.credentials import write_private
 from clickpulse.errors import ConfigurationError
+from clickpulse.kafka_login import jaas_line
 from clickpulse.settings import creds_dir, tokens_of
 
 DATABASE_OWNERS = ("airflow", "reports")
@@ -92,10 +93,7 @@ def _clickhouse_users(passwords: Mapping[str, str]) -> str:
 
 def _kafka_ui(viewer: Mapping[str, str | None], password: str) -> str:
     """Configuration of the Kafka UI: who may look at it, and as whom it looks at Kafka."""
-    login = (
-        "org.apache.kafka.common.security.scram.ScramLoginModule required "
-        f'username="{_value(viewer, "KAFKA_SASL_USERNAME")}" password="{_value(viewer, "KAFKA_SASL_PASSWORD")}";'
-    )
+    login = jaas_line(_value(viewer, "KAFKA_SASL_USERNAME"), _value(viewer, "KAFKA_SASL_PASSWORD"))
     properties = {
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": "SCRAM-SHA-512",
