@@ -106,7 +106,7 @@ def test_migrating_twice_changes_nothing_and_the_ttl_follows_its_setting(server:
         again = server.migrate(CLICKHOUSE_DATABASE=database, CLICKHOUSE_EVENT_TTL_DAYS="7")
         assert again.returncode == 0, again.stderr
         assert client.query(listed).result_rows == before
-        for table in ("events", "events_per_minute"):
+        for table in ("events", "minute_aggregates", "revision_cutoffs", "late_ledger"):
             assert "toIntervalDay(_CAST(7" in client.command(f"SHOW CREATE TABLE {table}")
 
 
