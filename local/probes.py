@@ -95,10 +95,10 @@ def s3() -> Probe:
         from clickpulse.settings import S3Settings
 
         settings = S3Settings.load()
-        if problem := tcp(settings.endpoint.port or 80)():  # the client retries for long
+        if problem := tcp(settings.endpoint.port or 80)():
             return problem
         try:
-            s3_client(settings).list_buckets()
+            s3_client(settings, seconds=PROBE_SECONDS).list_buckets()
         except (MinioException, HTTPError, ValueError) as error:
             return str(error)
         return None

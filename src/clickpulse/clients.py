@@ -75,7 +75,8 @@ def clickhouse_client(settings: ClickHouseSettings, *, reader: bool = False, **o
     )
 
 
-def s3_client(settings: S3Settings) -> Minio:
+def s3_client(settings: S3Settings, *, seconds: float | None = None) -> Minio:
+    """A client of S3; `seconds` is for an answer that comes at once or not at all, without it minio is patient."""
     from minio import Minio
 
     return Minio(
@@ -84,19 +85,21 @@ def s3_client(settings: S3Settings) -> Minio:
         secret_key=settings.secret_key.get_secret_value(),
         secure=settings.endpoint.scheme == "https",
         region=settings.region,
-        http_client=_pool(settings.ca_file) if settings.ca_file else None,
+        http_client=_pool(settings.ca_file, seconds) if settings.ca_file or seconds is not None else None,
     )
 
 
-def _pool(ca_file: Path) -> PoolManager:
-    """Connections as minio makes them itself, but for whom they trust."""
+def _pool(ca_file: Path | None, seconds: float | None) -> PoolManager:
+    """Connections as minio makes them itself, but for whom they trust, and how long and often they try."""
     from urllib3 import PoolManager, Retry, Timeout
 
+    limit = 300 if seconds is None else seconds
+    patient = Retry(total=5, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504])
     return PoolManager(
-        timeout=Timeout(connect=300, read=300),
+        timeout=Timeout(connect=limit, read=limit),
         maxsize=10,
         ssl_context=client_context(ca_file),
-        retries=Retry(total=5, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        retries=patient if seconds is None else False,
     )
 
 
