@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +23,7 @@ LONG_RUN_FILE = "test_long_run.py"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("faults")
-    group.addoption("--rate", type=float, default=50, help="simulated events a second")
+    group.addoption("--rate", type=float, default=100, help="simulated events a second")
     group.addoption("--hours", type=float, help="the long run instead: random faults for so many hours")
     group.addoption("--minutes", type=float, help="the long run for so many minutes")
     group.addoption("--seed", type=int, default=7, help="of the long run's faults")
@@ -32,6 +33,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--resume", action="store_true", help="leave out what has passed, go on with a long run")
     group.addoption("--results", type=Path, default=results.RESULTS, help="the rows, as JSON lines")
     group.addoption("--write-docs", action="store_true", help="write docs/reliability.md from the results at the end")
+
+
+def pytest_configure() -> None:
+    """Whoever ends the run, the fault is undone and the traffic stopped; a background job ignores Ctrl-C otherwise."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -18,9 +18,7 @@ ONE_SECONDS = 2400
 
 @pytest.mark.timeout(ONE_SECONDS)
 @pytest.mark.parametrize("scenario", ALL, ids=lambda scenario: scenario.name)
-def test_nothing_is_lost_and_nothing_counted_twice(
-    scenario: Scenario, lab: Lab, results_file: Path, request: pytest.FixtureRequest
-) -> None:
+def test_fault(scenario: Scenario, lab: Lab, results_file: Path, request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--resume") and results.passed(results_file, scenario.name):
         pytest.skip(f"has passed before: {results_file}")
     if reason := scenario.missing(lab):
