@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -12,6 +13,9 @@ import httpx
 from clickpulse.clients import report_reader
 from clickpulse.settings import ReportReaderSettings
 from clickpulse.windows import MinuteWindow
+
+RECENT_MINUTES = 5
+"""A report may be late on a busy machine."""
 
 _POLL_SECONDS = 0.25
 
@@ -32,6 +36,17 @@ def fetch_report(window: MinuteWindow) -> Counted | None:
     """The newest revision; None while there is none or the API does not answer."""
     found = read(f"/api/v1/reports/{window}")
     return None if found is None else Counted(found["revision"], found["complete"], found["totals"]["events"])
+
+
+def newest_reported(now: datetime, *, fetch: Fetch = fetch_report) -> MinuteWindow | None:
+    """The newest of the last minutes that has a complete report."""
+    window = MinuteWindow.containing(now)
+    for _ in range(RECENT_MINUTES):
+        window = window.previous
+        found = fetch(window)
+        if found is not None and found.complete:
+            return window
+    return None
 
 
 def read(path: str) -> Any:

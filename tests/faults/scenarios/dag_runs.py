@@ -14,7 +14,7 @@ from clickpulse.windows import MinuteWindow
 from tests.faults import reports
 from tests.faults.airflow_api import Airflow
 from tests.faults.scenario import Course, Lab, Scenario
-from tests.faults.scenarios.messages import newest_reported
+from tests.faults.scenarios.messages import reported_window
 from tests.support import wait_for
 
 RETRY_SECONDS = 120
@@ -23,7 +23,7 @@ RETRY_SECONDS = 120
 @contextmanager
 def done_again(lab: Lab, course: Course, again: Callable[[Airflow, Lab, Course, MinuteWindow], None]) -> Iterator[None]:
     """The newest reported minute's run again; its objects and reports have to be what they were, byte for byte."""
-    window = newest_reported()
+    window = reported_window()
     before = state_of(window)
     with Airflow() as airflow:
         again(airflow, lab, course, window)

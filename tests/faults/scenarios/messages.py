@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 from confluent_kafka import KafkaException
 
@@ -49,7 +50,7 @@ def duplicates(lab: Lab, course: Course) -> Iterator[None]:
 @contextmanager
 def late(lab: Lab, course: Course) -> Iterator[None]:
     """Events of a minute that is reported already make a new revision."""
-    window = newest_reported()
+    window = reported_window()
     before = reports.fetch_report(window)
     assert before is not None
     send_events(lab, course, events_at(_within(window)), reported=True)
@@ -203,14 +204,11 @@ def reasons_are_told(_lab: Lab, course: Course, letters: list[Letter]) -> Iterab
     return ()
 
 
-def newest_reported() -> MinuteWindow:
+def reported_window() -> MinuteWindow:
     """The newest minute that has a complete report."""
-    window = window_of(now_ms()).previous
-    for candidate in (window, window.previous):
-        found = reports.fetch_report(candidate)
-        if found and found.complete:
-            return candidate
-    raise AssertionError(f"neither {window} nor the minute before has a complete report")
+    window = reports.newest_reported(datetime.now(UTC))
+    assert window is not None, f"none of the last {reports.RECENT_MINUTES} minutes has a complete report"
+    return window
 
 
 def _within(window: MinuteWindow) -> list[int]:
