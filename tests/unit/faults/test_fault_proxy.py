@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.faults.proxy import Blackhole, CutError, Delay, DropResponse, FaultProxy, ResetAfter
-from tests.support import free_port, wait_for
+from tests.support import wait_for
 
 HOST = "127.0.0.1"
 SECONDS = 5
@@ -177,8 +177,11 @@ def test_a_match_is_found_where_two_pieces_meet_and_not_across_two_requests() ->
 
 
 def test_a_service_that_is_down_is_refused_as_it_would_itself() -> None:
-    with FaultProxy(free_port()) as proxy, connected(proxy) as connection, pytest.raises(ConnectionResetError):
-        connection.recv(1)
+    with socket.socket() as bound:  # and not listening, so that no other gets the port, the proxy itself included
+        bound.bind((HOST, 0))
+        upstream = bound.getsockname()[1]
+        with FaultProxy(upstream) as proxy, connected(proxy) as connection, pytest.raises(ConnectionResetError):
+            connection.recv(1)
 
 
 def test_a_port_that_is_taken_is_told(echo: Echo) -> None:
