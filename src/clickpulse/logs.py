@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 
 import structlog
+
+
+class _Stderr(io.TextIOBase):
+    """Whatever is standard error at the moment of writing: loggers are kept, and it may be another one by then."""
+
+    def write(self, text: str, /) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def configure_logging(service: str, *, level: int = logging.INFO) -> None:
@@ -19,7 +30,7 @@ def configure_logging(service: str, *, level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Stderr()),
         cache_logger_on_first_use=True,
     )
     structlog.contextvars.bind_contextvars(service=service)
