@@ -9,7 +9,7 @@ import sys
 import structlog
 
 
-class _Stderr(io.TextIOBase):
+class _Stderr(io.StringIO):
     """Whatever is standard error at the moment of writing: loggers are kept, and it may be another one by then."""
 
     def write(self, text: str, /) -> int:

@@ -36,7 +36,8 @@ def read_bytes(location: str) -> bytes:
         TransientError: S3 doesn't answer.
     """
     if urlsplit(location).scheme in S3_SCHEMES:
-        return read_object(s3_client(S3Settings.load()), *_bucket_and_key(location))
+        bucket, key = _bucket_and_key(location)
+        return read_object(s3_client(S3Settings.load()), bucket, key)
     path = _path(location)
     try:
         return path.read_bytes()
@@ -47,7 +48,8 @@ def read_bytes(location: str) -> bytes:
 def exists(location: str) -> bool:
     """Whether there is such an object or file. Raises `TransientError`, and `ConfigurationError` if S3 refuses."""
     if urlsplit(location).scheme in S3_SCHEMES:
-        return object_exists(s3_client(S3Settings.load()), *_bucket_and_key(location))
+        bucket, key = _bucket_and_key(location)
+        return object_exists(s3_client(S3Settings.load()), bucket, key)
     return _path(location).exists()
 
 
