@@ -105,6 +105,13 @@ target "airflow" {
   tags       = ["clickpulse/airflow:${CLICKPULSE_VERSION}"]
 }
 
+target "airflow-submit" {
+  inherits   = ["_common"]
+  dockerfile = "dags/Dockerfile"
+  target     = "submit"
+  tags       = ["clickpulse/airflow-submit:${CLICKPULSE_VERSION}"]
+}
+
 target "producer" {
   inherits   = ["_common"]
   dockerfile = "producer/Dockerfile"

@@ -3,13 +3,14 @@
     SPARK_MODE=submit SPARK_MASTER=spark://spark-master:7077
 
 The driver runs where it is submitted from, in the Airflow worker, which needs a Java and the jars of S3A
-(SPARK_JARS_DIR).
+(SPARK_JARS_DIR), and which executors have to reach by its host name.
 """
 
 from __future__ import annotations
 
 import json
 import shlex
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -45,10 +46,20 @@ def submission(settings: SparkSettings, revisions: Sequence[Revision]) -> Iterat
             "spark.driver.extraJavaOptions": shlex.join(java_options(s3, folder)),
             "spark.local.dir": folder,
             "spark.sql.warehouse.dir": f"{folder}/warehouse",
+            **_driver_address(settings),
         }
         file = write_properties(Path(folder, "spark.properties"), properties)
         arguments = ["--revisions", json.dumps(to_json(revisions))]
         yield Submission(str(file), jvm.environment(settings, Path(folder)), arguments)
+
+
+def _driver_address(settings: SparkSettings) -> dict[str, object]:
+    """Where a cluster's executors find the driver: by its name, as the first of its addresses, which Spark would take,
+    may belong to a network that they are not in.
+    """
+    if settings.local_ip or not settings.master.startswith("spark://"):
+        return {}
+    return {"spark.driver.host": socket.gethostname(), "spark.driver.bindAddress": "0.0.0.0"}  # noqa: S104 - as above
 
 
 def _name(revisions: Sequence[Revision]) -> str:

@@ -28,10 +28,12 @@ import typer
 from clickpulse.settings import PROJECT_ROOT
 from tests.images.buildah import BASE, build, make_base, output
 from tests.images.compose_model import ComposeModel
-from tests.images.run_services import run_all
+from tests.images.run_services import SUBMIT, run_all
 
-LONG = {"s3", "connect"}
-"""Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive."""
+LONG = {"s3", "connect", "airflow-submit"}
+"""Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive, and what submits to
+Spark is Airflow's image with Java.
+"""
 
 
 def main() -> int:
@@ -43,15 +45,13 @@ def main() -> int:
         output("ip", "link", "set", "lo", "up")
         run_all(options.images, options.folder)
         return 0
-    model = ComposeModel()
-    wanted = options.images or sorted(
-        name for name, one in model.builds().items() if one.on_python and name not in LONG
-    )
+    builds = ComposeModel(SUBMIT).builds() | ComposeModel().builds()
+    wanted = options.images or sorted(name for name, one in builds.items() if one.on_python and name not in LONG)
     with tempfile.TemporaryDirectory(prefix="clickpulse-images-") as folder:
         Path(folder).chmod(0o755)
         make_base(options.root_files, options.certificates)
         for name in wanted:
-            one = model.builds()[name]
+            one = builds[name]
             began = time.monotonic()
             log = Path(folder, f"{name}.log")
             megabytes = build(one.image, PROJECT_ROOT, one.dockerfile, one.target, one.arguments, log)
@@ -60,7 +60,7 @@ def main() -> int:
         status = subprocess.call(command, cwd=PROJECT_ROOT)
     if not options.keep:
         for name in wanted:
-            output("buildah", "rmi", "--force", model.builds()[name].image)
+            output("buildah", "rmi", "--force", builds[name].image)
         output("buildah", "rmi", "--force", BASE)
         output("buildah", "rmi", "--prune", "--force")  # the stages that images were copied from, which have no name
     return status

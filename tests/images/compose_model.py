@@ -29,11 +29,12 @@ class Build:
 
 
 class ComposeModel:
-    """The resolved services."""
+    """The resolved services; `overrides` are files after docker-compose.yml."""
 
-    def __init__(self) -> None:
+    def __init__(self, *overrides: str) -> None:
         compose = str(Path(sysconfig.get_path("scripts"), "docker-compose"))
-        command = [compose, "--profile", "*", "config", "--format=json"]
+        files = [f"--file={file}" for file in ("docker-compose.yml", *overrides)]
+        command = [compose, *files, "--profile", "*", "config", "--format=json"]
         done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
         document = json.loads(done.stdout)
         self.services: dict[str, dict[str, Any]] = document["services"]

@@ -14,12 +14,20 @@ from tests.images.compose_model import ComposeModel
 
 _READY_SECONDS = 180
 
+SUBMIT = "docker-compose.submit.yml"
+
 GROUPS = (
     ("kafka", "kafka-setup", "registry", "registry-setup", "producer"),
+    ("kafka", "kafka-setup", "registry", "registry-setup", "connect"),
     ("spark-master", "spark-worker", "spark-connect"),
+    ("s3", "s3-setup", "spark-master", "spark-worker", "spark-connect", "spark-setup"),
     ("dashboard",),
 )
 """Run one after another, as all share one network and some of Spark's ports are others' as well."""
+
+SUBMITTING = ("s3", "spark-master", "spark-worker")
+"""What a worker that submits needs; the minute is there from the group with `spark-setup` before."""
+SUBMIT_MINUTE = Path(__file__).with_name("submit_minute.py")
 
 ALONE = {
     "producer": (["report", "--help"], 0, "Print the latest report"),
@@ -67,8 +75,11 @@ class Runner:
         finally:
             container.remove()
 
-    def run_group(self, services: Sequence[str]) -> None:
-        """Start services one after another, each when the one before is healthy or done, then stop them."""
+    def run_group(self, services: Sequence[str], then: str | None = None) -> None:
+        """Start services one after another, each when the one before is healthy or done, then stop them.
+
+        Before that `SUBMIT_MINUTE` runs in the container of the service `then`.
+        """
         with ExitStack() as running:
             for service in services:
                 container = running.enter_context(self._container(service))
@@ -85,6 +96,10 @@ class Runner:
                     end = (self._folder / f"{service}.log").read_text()[-3000:]
                     raise RuntimeError(f"{service}: {error}\n{end}") from error
                 typer.echo(f"{service}: healthy after {seconds:.0f} s ({' '.join(check)})")
+            if then is not None:
+                container = running.enter_context(self._container(then))
+                options = [*self._options(then), f"--volume={SUBMIT_MINUTE}:/tmp/{SUBMIT_MINUTE.name}:ro"]
+                self._expect(container, then, ["python", f"/tmp/{SUBMIT_MINUTE.name}"], options, 0, "30000 events")
 
     @contextmanager
     def _container(self, service: str) -> Iterator[Container]:
@@ -138,3 +153,5 @@ def run_all(images: Sequence[str], folder: Path) -> None:
     for group in GROUPS:
         if all(runner.image(service) in images for service in group):
             runner.run_group(group)
+    if {"airflow-submit", "s3", "spark"} <= set(images):
+        Runner(ComposeModel(SUBMIT), folder).run_group(SUBMITTING, then="airflow-worker")

@@ -20,6 +20,8 @@ CLUSTER = ("--env-file", ".env", "--env-file", "env/cluster.env")
 TLS = ("-f", "docker-compose.yml", "-f", "docker-compose.tls.yml")
 SINK = ("-f", "docker-compose.yml", "-f", "docker-compose.embedded-sink.yml")
 
+SUBMIT = ("-f", "docker-compose.yml", "-f", "docker-compose.submit.yml")
+
 VARIANTS: dict[str, tuple[str, ...]] = {
     "default": (),
     "every-profile": ("--profile", "*"),
@@ -29,7 +31,9 @@ VARIANTS: dict[str, tuple[str, ...]] = {
     "cluster": (*CLUSTER, "--profile", "cluster"),
     "tls": (*TLS, "--profile", "*"),
     "embedded-sink": (*SINK, "--profile", "*"),
-    "everything": (*CLUSTER, *TLS, "-f", "docker-compose.embedded-sink.yml", "--profile", "*"),
+    "submit": (*SUBMIT, "--profile", "*"),
+    "everything": (*CLUSTER, *TLS, *SINK[2:], "--profile", "*"),
+    "everything-submitted": (*CLUSTER, *TLS, *SINK[2:], *SUBMIT[2:], "--profile", "*"),
 }
 """The ways in which docs/deployment.md starts it."""
 

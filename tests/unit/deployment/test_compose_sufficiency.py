@@ -4,6 +4,7 @@ else.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from clickpulse.airflow.launch import keep_first_minute
 from clickpulse.certificates import ensure_certificates
 from clickpulse.credentials import generate_credentials
 from clickpulse.derived_secrets import derive_files
+from clickpulse.revisions import Revision
 from clickpulse.settings import (
     PRINCIPALS,
     PROJECT_ROOT,
@@ -34,11 +36,14 @@ from clickpulse.settings import (
     SparkSettings,
     stack_env_file,
 )
+from clickpulse.windows import MinuteWindow
 from connect.connector import connector_config
 from dashboard_api.settings import ReportApiSettings
 from postgres.settings import OWNERS, PostgresServerSettings, PostgresUserSettings
 from s3.settings import S3ServerSettings
+from spark.properties import java_options
 from spark.settings import SparkClusterSettings, SparkSecrets
+from spark.submission import submission
 from tests.unit.deployment.compose_model import VARIANTS, Service, environment, load_model
 
 Load = Callable[[], Any]
@@ -158,6 +163,30 @@ def test_the_embedded_sinks_settings_load(inside: Callable[[dict[str, Any], str]
     inside(load_model(VARIANTS["embedded-sink"]), "connect")
     for load in (kafka_as("sink"), RegistrySettings.load, ClickHouseSettings.load, SinkSettings.load):
         load()
+
+
+@pytest.mark.parametrize("variant", ["submit", "everything-submitted"])
+def test_a_worker_that_submits_has_what_the_driver_needs(
+    variant: str, inside: Callable[[dict[str, Any], str], Service]
+) -> None:
+    inside(load_model(VARIANTS[variant]), "airflow-worker")
+    for load in NEEDED["airflow-worker"]:
+        load()
+    spark, s3 = SparkSettings.load(), S3Settings.load()
+    assert spark.mode == "submit"
+    assert SparkSecrets.load().authenticate_secret
+    trusted = [option for option in java_options(s3, ".") if "trustStore=" in option]
+    assert bool(trusted) == (s3.endpoint.scheme == "https")
+    with submission(spark, [Revision(MinuteWindow.parse("2026-11-22T10:05Z"), 0)]) as job:
+        properties = Path(job.properties_file).read_text()
+    assert "spark.master=spark://spark-master:7077" in properties
+    assert f"spark.driver.host={socket.gethostname()}" in properties
+
+
+@pytest.mark.parametrize("name", ["airflow-api", "airflow-scheduler", "airflow-dag-processor"])
+def test_who_reads_the_dags_knows_the_mode(name: str, inside: Callable[[dict[str, Any], str], Service]) -> None:
+    inside(load_model(VARIANTS["submit"]), name)
+    assert SparkSettings.load().mode == "submit"
 
 
 def test_tls_servers_find_their_certificates(inside: Callable[[dict[str, Any], str], Service]) -> None:

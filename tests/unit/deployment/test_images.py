@@ -17,7 +17,7 @@ from tests.unit.deployment.compose_model import VARIANTS, Model, built_images, l
 DOCKERFILES = sorted(PROJECT_ROOT.glob("*/Dockerfile"))
 PYTHON = [file for file in DOCKERFILES if file.parent.name != "monitoring"]
 IDS = ("CLICKPULSE_UID", "CLICKPULSE_GID")
-RUN = {"runtime", "sink", "setup", "test", "prometheus", "grafana"}
+RUN = {"runtime", "submit", "sink", "setup", "test", "prometheus", "grafana"}
 """Stages that are run; the others build."""
 HADOLINT = Path(sysconfig.get_path("scripts"), "hadolint")
 TARGET = re.compile(r'^target "([\w-]+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
@@ -109,7 +109,7 @@ def _value(block: str, name: str) -> str:
     return found[1] or found[2]
 
 
-@pytest.mark.parametrize("variant", ["every-profile", "embedded-sink"])
+@pytest.mark.parametrize("variant", ["every-profile", "embedded-sink", "submit"])
 def test_bake_builds_what_compose_builds(variant: str) -> None:
     baked = {}
     for name, block in _bake().items():
@@ -129,7 +129,7 @@ def test_bake_builds_what_compose_builds(variant: str) -> None:
 def test_bakes_groups_name_every_target() -> None:
     text = (PROJECT_ROOT / "docker-bake.hcl").read_text()
     grouped = re.findall(r'"([\w-]+)"', "".join(re.findall(r"targets = \[(.*?)\]", text, re.DOTALL)))
-    assert sorted(grouped) == sorted(_bake().keys() - {"_common", "sink"})
+    assert sorted(grouped) == sorted(_bake().keys() - {"_common", "sink", "airflow-submit"})
     assert {f"{file.parent.name}/Dockerfile" for file in DOCKERFILES} == {
         _value(block, "dockerfile") for name, block in _bake().items() if name != "_common"
     }
