@@ -16,11 +16,23 @@ COMPONENT = "producer"
 REFUSED = {
     KafkaError.MSG_SIZE_TOO_LARGE: "message-too-large",
     KafkaError.INVALID_MSG: "refused-by-broker",
-    KafkaError.INVALID_RECORD: "refused-by-broker",
-    KafkaError.INVALID_TIMESTAMP: FUTURE_TIMESTAMP,  # Kafka's own limit, an hour ahead where it is not set otherwise
+    # An event's topic asks nothing else of a record.
+    KafkaError.INVALID_RECORD: FUTURE_TIMESTAMP,
+    KafkaError.INVALID_TIMESTAMP: FUTURE_TIMESTAMP,
     KafkaError._INVALID_DIFFERENT_RECORD: "refused-by-broker",  # noqa: SLF001 - in a batch with such a one
 }
 """What the broker says of a message that it will never take, and the class of the dead letter."""
+
+_FUTURE = (
+    "the broker's clock is behind it by more than message.timestamp.after.max.ms, an hour if not set otherwise: "
+    "compare both clocks"
+)
+
+
+def refusal(error: KafkaError) -> str:
+    """The reason of a letter that Kafka refused, `error` being one of `REFUSED`."""
+    said = f"Kafka refuses it: {error.str()}"
+    return f"{said}; {_FUTURE}" if REFUSED[error.code()] == FUTURE_TIMESTAMP else said
 
 
 def of_event(topic: str, event: Interaction, error: BadRecordError) -> DeadLetter:

@@ -167,8 +167,8 @@ class Delivery:
         unsendable, self._unsendable = self._unsendable, []
         for message, error in unsendable:
             # librdkafka does not tell a refused message's timestamp; the event's own is in the value.
-            reason, error_class = f"Kafka refuses it: {error.str()}", dead_letters.REFUSED[error.code()]
-            self._set_aside(message.key(), message.value(), None, reason, error_class)
+            error_class = dead_letters.REFUSED[error.code()]
+            self._set_aside(message.key(), message.value(), None, dead_letters.refusal(error), error_class)
         # The same number as the tallies' sum, without adding up a week of minutes a hundred times a second.
         acknowledged = self.generated - self.outstanding - self.dead_lettered - self.failed
         self._outage.watch(self.outstanding, acknowledged, self._last_error)

@@ -28,7 +28,9 @@ COUNT = 40
 REPORT_SECONDS = 240
 REVISION_SECONDS = 300
 BEYOND_HORIZON_MS = 90 * 60_000
-FAR_FUTURE_MS = 120 * 60_000
+FAR_FUTURE_MS = 30 * 60_000
+REFUSED_FUTURE_MS = 120 * 60_000
+"""Further ahead than Kafka itself allows, an hour."""
 NEAR_FUTURE_MS = 15_000
 UNKNOWN_SCHEMA = b"\x00\x7f\xff\xff\xf0"
 
@@ -121,11 +123,19 @@ def out_of_order(lab: Lab, course: Course) -> Iterator[None]:
 
 @contextmanager
 def future(lab: Lab, course: Course) -> Iterator[None]:
-    """A clock that is hours ahead is refused, one that is seconds ahead is not."""
+    """A clock that is seconds ahead is nothing; further ahead the sink sets events aside, or Kafka refuses them."""
     send_events(lab, course, events_at([now_ms() + NEAR_FUTURE_MS] * COUNT), reported=True)
-    course.letters["future-timestamp"] += COUNT
     send_events(lab, course, events_at([now_ms() + FAR_FUTURE_MS] * COUNT), reported=False)
-    course.note(f"{COUNT} events two hours ahead set aside, {COUNT} of {NEAR_FUTURE_MS // 1000} s ahead counted")
+    delivery = Delivery(KafkaSettings.load_for("producer"), ProducerSettings.load(), encoder())
+    for event in events_at([now_ms() + REFUSED_FUTURE_MS] * COUNT):
+        delivery.send(event)
+    delivery.flush()
+    assert (delivery.dead_lettered, delivery.failed) == (COUNT, 0)
+    course.letters["future-timestamp"] += 2 * COUNT
+    course.note(
+        f"{COUNT} events half an hour ahead set aside by the sink, {COUNT} two hours ahead by the producer; "
+        f"{COUNT} of {NEAR_FUTURE_MS // 1000} s ahead counted"
+    )
     yield
 
 

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -176,7 +175,7 @@ def test_kills_and_an_outage_of_clickhouse_lose_nothing(world: Any, traffic: Any
     sink = start(**here)
     wait_ready(world, sink)
     with traffic(world, RATE) as sent:
-        time.sleep(2)  # events on both sides of the kill
+        world.wait_for(lambda: sum(world.ends().values()) > RATE, "events on both sides of the kill")
         server.kill()
         server.wait()
         world.wait_for(lambda: "ClickHouse" in str(sink.health().get("paused_reason")), "the pause is told")

@@ -52,6 +52,15 @@ def test_what_the_broker_refuses_is_dead_lettered_as_well(own_topics):
     assert abs(letter.timestamp_ms - large.event_timestamp) < 60_000
 
 
+def test_a_clock_far_ahead_of_the_brokers_is_the_reason_of_what_kafka_refuses(own_topics):
+    ahead = an_event(event_timestamp=int(datetime.now(UTC).timestamp() * 1000) + 2 * 3_600_000)
+    delivery = deliver(own_topics, ahead)
+    assert (delivery.tallies.acknowledged, delivery.dead_lettered, delivery.failed) == (0, 1, 0)
+    (letter,) = own_topics.dead_letters()
+    assert letter.headers["dlq.error_class"] == "future-timestamp"
+    assert "compare both clocks" in letter.headers["dlq.reason"]
+
+
 def test_of_what_is_too_large_even_for_the_dead_letter_topic_the_start_is_kept(own_topics):
     delivery = deliver(own_topics, an_event(product_id="p" * (DEAD_LETTER_MAX_BYTES + 1)))
     assert (delivery.dead_lettered, delivery.failed) == (1, 0)
