@@ -11,8 +11,9 @@ import structlog
 import uvicorn
 
 from clickhouse.server.app import App
-from clickhouse.server.auth import Users
+from clickhouse.server.auth import Role, Users
 from clickhouse.server.engine import Engine
+from clickhouse.server.space import SpaceGuard
 from clickpulse.errors import ConfigurationError
 from clickpulse.logs import configure_logging
 from clickpulse.settings import ClickHouseServerSettings, ClickHouseSettings
@@ -35,7 +36,13 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
-    app = App(engine, users, max_connections=settings.max_connections)
+    space = SpaceGuard(
+        lambda: engine.connect(Role.WRITER),
+        settings.data_dir,
+        reserve_bytes=settings.reserve_bytes,
+        needed_bytes=settings.needed_bytes,
+    )
+    app = App(engine, users, space, max_connections=settings.max_connections)
     server = uvicorn.Server(
         uvicorn.Config(
             app,

@@ -18,6 +18,7 @@ from clickhouse.server.handler import Exchange, Outcome, QueryHandler
 from clickhouse.server.limits import Slots
 from clickhouse.server.request import url_parameters
 from clickhouse.server.sessions import Sessions
+from clickhouse.server.space import SpaceGuard
 
 Message = MutableMapping[str, Any]
 Send = Callable[[Message], Awaitable[None]]
@@ -31,12 +32,13 @@ log = structlog.get_logger("clickhouse.server")
 class App:
     """One server on one engine."""
 
-    def __init__(self, engine: Engine, users: Users, *, max_connections: int) -> None:
+    def __init__(self, engine: Engine, users: Users, space: SpaceGuard, *, max_connections: int) -> None:
         self._engine = engine
+        self._space = space
         self._users = users
         self._threads = ThreadPoolExecutor(max_connections + 2, thread_name_prefix="query")
         self._sessions = Sessions()
-        self._handler = QueryHandler(engine, self._sessions, Slots(max_connections), self._threads)
+        self._handler = QueryHandler(engine, self._sessions, space, Slots(max_connections), self._threads)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -46,6 +48,7 @@ class App:
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()
+        self._space.start()
         reaper = asyncio.create_task(self._close_expired_sessions())
         await send({"type": "lifespan.startup.complete"})
         await receive()
@@ -53,6 +56,7 @@ class App:
         await self._handler.stop()
         self._sessions.close()
         self._threads.shutdown()
+        self._space.stop()
         self._engine.close()
         log.info("stopped")
         await send({"type": "lifespan.shutdown.complete"})

@@ -215,6 +215,7 @@ def _write_config(settings: ClickHouseServerSettings, run: Path) -> Path:
         "tmp": run / "engine",
         "memory": settings.max_memory_mb * 1_000_000,
         "fsync": int(settings.fsync),
+        "keep_free": settings.needed_bytes,
     }
     (run / "engine").mkdir()
     template = (_FOLDER / "config.xml").read_text()

@@ -24,6 +24,7 @@ from clickhouse.server.limits import Slots
 from clickhouse.server.request import QueryRequest, query_request
 from clickhouse.server.response import Response, Send
 from clickhouse.server.sessions import Sessions
+from clickhouse.server.space import SpaceGuard
 from clickhouse.server.statement import Statement, parse
 
 _KILL_AGAIN_SECONDS = 0.1
@@ -62,9 +63,10 @@ class Outcome:
 class QueryHandler:
     """Handles queries on one engine."""
 
-    def __init__(self, engine: Engine, sessions: Sessions, slots: Slots, threads: Executor) -> None:
+    def __init__(self, engine: Engine, sessions: Sessions, space: SpaceGuard, slots: Slots, threads: Executor) -> None:
         self._engine = engine
         self._sessions = sessions
+        self._space = space
         self._slots = slots
         self._threads = threads
         self._running: set[str] = set()
@@ -100,6 +102,8 @@ class QueryHandler:
                     result = await self._stream(job, response, exchange.receive, started)
                 else:
                     result = await self._result(job, exchange.receive)
+            if not statement.only_reads:
+                await self._run(self._space.confirm)
             # Only now: a client sends its next query at the response's end, and the session must be free by then.
             if not response.started:
                 has_result = statement.has_result or result.data

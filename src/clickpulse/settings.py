@@ -193,11 +193,22 @@ class ClickHouseServerSettings(ServiceSettings):
     max_memory_mb: int = 2048
     max_connections: int = 16
     fsync: bool = Field(False, description="fsync each insert: survives a power cut, at a price")
+    reserve_mb: int = Field(64, ge=0, description="disk space laid aside for the case that it gets full; 0 for none")
     tls_cert: Path | None = Field(None, description="PEM: the certificate, then those of its issuers; https where set")
     tls_key: Path | None = None
     ca_file: Path | None = Field(
         None, description="PEM: whom the server trusts where it is the client, of S3 and the Schema Registry"
     )
+
+    @property
+    def reserve_bytes(self) -> int:
+        """Of the file that is laid aside."""
+        return self.reserve_mb * 1_000_000
+
+    @property
+    def needed_bytes(self) -> int:
+        """With less free space nothing is written."""
+        return self.reserve_bytes + 16_000_000 if self.reserve_bytes else 0
 
 
 class S3Settings(ServiceSettings):
