@@ -1,6 +1,7 @@
 """Build the images with Buildah and run their entry points: what of them can be tried without a Docker engine.
 
     sudo .venv/bin/python -m tests.images --root-files debian.tar [IMAGE…]
+    sudo .venv/bin/python -m tests.images --root-files debian.tar --tests producer
 
 Needs root, Buildah, network for the builds, and the files of a Debian 12 with Python and pip in place of the image
 python:3.11-slim:
@@ -27,8 +28,8 @@ import typer
 
 from clickpulse.settings import PROJECT_ROOT
 from tests.images.buildah import BASE, build, make_base, output
-from tests.images.compose_model import ComposeModel
-from tests.images.run_services import SUBMIT, run_all
+from tests.images.compose_model import Build, ComposeModel
+from tests.images.run_services import MAIN, MAKES_SECRETS, SUBMIT, run_all, run_tests, test_file
 
 LONG = {"s3", "connect", "airflow-submit"}
 """Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive, and what submits to
@@ -43,10 +44,12 @@ def main() -> int:
         return 1
     if options.run:
         output("ip", "link", "set", "lo", "up")
-        run_all(options.images, options.folder)
+        if options.tests:
+            run_tests(options.tests, options.folder)
+        else:
+            run_all(options.images, options.folder)
         return 0
-    builds = ComposeModel(SUBMIT).builds() | ComposeModel().builds()
-    wanted = options.images or sorted(name for name, one in builds.items() if one.on_python and name not in LONG)
+    builds, wanted = _wanted(options)
     with tempfile.TemporaryDirectory(prefix="clickpulse-images-") as folder:
         Path(folder).chmod(0o755)
         make_base(options.root_files, options.certificates)
@@ -56,14 +59,30 @@ def main() -> int:
             log = Path(folder, f"{name}.log")
             megabytes = build(one.image, PROJECT_ROOT, one.dockerfile, one.target, one.arguments, log)
             typer.echo(f"built {name:18} {time.monotonic() - began:5.0f} s {megabytes:7.0f} MB")
-        command = ["unshare", "--net", sys.executable, "-m", "tests.images", "--run", "--folder", folder, *wanted]
-        status = subprocess.call(command, cwd=PROJECT_ROOT)
+        run = ["unshare", "--net", sys.executable, "-m", "tests.images", "--run", "--folder", folder]
+        chosen = ["--tests", options.tests] if options.tests else wanted
+        status = subprocess.call([*run, *chosen], cwd=PROJECT_ROOT)
     if not options.keep:
         for name in wanted:
             output("buildah", "rmi", "--force", builds[name].image)
         output("buildah", "rmi", "--force", BASE)
         output("buildah", "rmi", "--prune", "--force")  # the stages that images were copied from, which have no name
     return status
+
+
+def _wanted(options: argparse.Namespace) -> tuple[dict[str, Build], list[str]]:
+    """How every image is built, and which of them are asked for."""
+    builds = ComposeModel(*SUBMIT).builds() | ComposeModel(MAIN).builds()
+    if not options.tests:
+        quick = sorted(name for name, one in builds.items() if one.on_python and name not in LONG)
+        return builds, options.images or quick
+    model = ComposeModel(test_file(options.tests))
+    builds |= model.builds()
+    services = [model.services[name] for name in (*model.needed_for("tests"), "tests")]
+    images = {service["image"].rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0] for service in services}
+    if pulled := {name for name in images if name not in builds or not builds[name].on_python}:
+        raise SystemExit(f"error: the tests of {options.tests} need images that have to be pulled: {sorted(pulled)}")
+    return builds, sorted(images | {MAKES_SECRETS})
 
 
 def _options() -> argparse.Namespace:
@@ -73,6 +92,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("images", nargs="*", metavar="IMAGE", help="such as producer; all that are quick where none")
     parser.add_argument("--root-files", type=Path, help="tar archive of a Debian 12 with Python 3.11 and pip")
     parser.add_argument("--certificates", type=Path, help="PEM file that builds trust, behind a proxy with its own CA")
+    parser.add_argument("--tests", metavar="SERVICE", help="instead: this service's tests in their container")
     parser.add_argument("--keep", action="store_true", help="keep the images")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

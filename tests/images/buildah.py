@@ -89,7 +89,7 @@ class Container:
         described = json.loads(output("buildah", "inspect", "--type=image", self._image))
         return list(described["Docker"]["config"].get("Entrypoint") or [])
 
-    def run(self, command: Sequence[str], *options: str) -> tuple[int, str]:
+    def run(self, command: Sequence[str], *options: str, seconds: float = _RUN_SECONDS) -> tuple[int, str]:
         """Status and output of a command."""
         done = subprocess.run(
             [*_RUN, *options, self._name, "--", *command],
@@ -97,7 +97,7 @@ class Container:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
-            timeout=_RUN_SECONDS,
+            timeout=seconds,
         )
         noise = ("subprocess exited with status", "Error: exit status", "error: exit status")
         return done.returncode, "\n".join(line for line in done.stdout.splitlines() if not line.startswith(noise))

@@ -29,12 +29,12 @@ class Build:
 
 
 class ComposeModel:
-    """The resolved services; `overrides` are files after docker-compose.yml."""
+    """The resolved services of `files`, laid over each other."""
 
-    def __init__(self, *overrides: str) -> None:
+    def __init__(self, *files: str) -> None:
         compose = str(Path(sysconfig.get_path("scripts"), "docker-compose"))
-        files = [f"--file={file}" for file in ("docker-compose.yml", *overrides)]
-        command = [compose, *files, "--profile", "*", "config", "--format=json"]
+        chosen = [f"--file={file}" for file in files]
+        command = [compose, *chosen, "--profile", "*", "config", "--format=json"]
         done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, check=True)
         document = json.loads(done.stdout)
         self.services: dict[str, dict[str, Any]] = document["services"]
@@ -45,11 +45,21 @@ class ComposeModel:
         found = {}
         for service in self.services.values():
             if build := service.get("build"):
-                name = service["image"].split("/")[-1].split(":")[0]
+                name, _, tag = service["image"].split("/")[-1].partition(":")
                 found[name] = Build(
-                    f"localhost/{service['image']}", build["dockerfile"], build["target"], dict(build.get("args", {}))
+                    f"localhost/clickpulse/{name}:{tag or 'latest'}",
+                    build["dockerfile"],
+                    build["target"],
+                    dict(build.get("args", {})),
                 )
         return found
+
+    def needed_for(self, service: str) -> list[str]:
+        """What the service waits for, directly or not, each after what it waits for itself."""
+        order: list[str] = []
+        for name in self.services[service].get("depends_on") or ():
+            order += [one for one in (*self.needed_for(name), name) if one not in order]
+        return order
 
     def secret_files(self, service: str) -> dict[str, Path]:
         """Path in the container -> path below the credentials' folder."""

@@ -13,8 +13,12 @@ from tests.images.buildah import Container
 from tests.images.compose_model import ComposeModel
 
 _READY_SECONDS = 180
+_TESTS_SECONDS = 1200
 
-SUBMIT = "docker-compose.submit.yml"
+MAIN = "docker-compose.yml"
+SUBMIT = (MAIN, "docker-compose.submit.yml")
+MAKES_SECRETS = "producer"
+"""The image that makes credentials and certificates."""
 
 GROUPS = (
     ("kafka", "kafka-setup", "registry", "registry-setup", "producer"),
@@ -75,11 +79,9 @@ class Runner:
         finally:
             container.remove()
 
-    def run_group(self, services: Sequence[str], then: str | None = None) -> None:
-        """Start services one after another, each when the one before is healthy or done, then stop them.
-
-        Before that `SUBMIT_MINUTE` runs in the container of the service `then`.
-        """
+    @contextmanager
+    def running(self, services: Sequence[str]) -> Iterator[None]:
+        """Start services one after another, each when the one before is healthy or done; stop them afterwards."""
         with ExitStack() as running:
             for service in services:
                 container = running.enter_context(self._container(service))
@@ -96,10 +98,23 @@ class Runner:
                     end = (self._folder / f"{service}.log").read_text()[-3000:]
                     raise RuntimeError(f"{service}: {error}\n{end}") from error
                 typer.echo(f"{service}: healthy after {seconds:.0f} s ({' '.join(check)})")
-            if then is not None:
-                container = running.enter_context(self._container(then))
-                options = [*self._options(then), f"--volume={SUBMIT_MINUTE}:/tmp/{SUBMIT_MINUTE.name}:ro"]
-                self._expect(container, then, ["python", f"/tmp/{SUBMIT_MINUTE.name}"], options, 0, "30000 events")
+            yield
+
+    def submit_minute(self) -> None:
+        """A `spark-submit` from the container of Airflow's worker."""
+        with self._container("airflow-worker") as container:
+            inside = f"/tmp/{SUBMIT_MINUTE.name}"
+            options = [*self._options("airflow-worker"), f"--volume={SUBMIT_MINUTE}:{inside}:ro"]
+            self._expect(container, "airflow-worker", ["python", inside], options, 0, "30000 events")
+
+    def run_tests(self) -> None:
+        """The tests' own container, to its end."""
+        with self._container("tests") as container:
+            command = [*self._command(container, "tests"), "-q"]
+            status, said = container.run(command, *self._options("tests"), seconds=_TESTS_SECONDS)
+        if status:
+            raise RuntimeError(f"{' '.join(command)} gave status {status}:\n{said}")
+        typer.echo(f"tests: {' '.join(command)}: {said.splitlines()[-1]}")
 
     @contextmanager
     def _container(self, service: str) -> Iterator[Container]:
@@ -143,15 +158,31 @@ class Runner:
 
 def run_all(images: Sequence[str], folder: Path) -> None:
     """Run all that needs no other image than `images`."""
-    runner = Runner(ComposeModel(), folder)
+    runner = Runner(ComposeModel(MAIN), folder)
     for image in images:
         if image in ALONE:
             runner.check_alone(image)
-    if "producer" not in images:
+    if MAKES_SECRETS not in images:
         return
     runner.make_secrets()
     for group in GROUPS:
         if all(runner.image(service) in images for service in group):
-            runner.run_group(group)
+            with runner.running(group):
+                pass
     if {"airflow-submit", "s3", "spark"} <= set(images):
-        Runner(ComposeModel(SUBMIT), folder).run_group(SUBMITTING, then="airflow-worker")
+        submitting = Runner(ComposeModel(*SUBMIT), folder)
+        with submitting.running(SUBMITTING):
+            submitting.submit_minute()
+
+
+def run_tests(service: str, folder: Path) -> None:
+    """A service's tests in their container, beside what tests/docker-compose.test.SERVICE.yml gives them."""
+    Runner(ComposeModel(MAIN), folder).make_secrets()
+    model = ComposeModel(test_file(service))
+    runner = Runner(model, folder)
+    with runner.running(model.needed_for("tests")):
+        runner.run_tests()
+
+
+def test_file(service: str) -> str:
+    return f"tests/docker-compose.test.{service}.yml"
