@@ -27,7 +27,7 @@ from clickpulse.errors import ClickpulseError, ConfigurationError
 from clickpulse.objects import WindowObjects
 from clickpulse.reports import Completeness, Report
 from clickpulse.settings import S3Settings, SparkSettings
-from clickpulse.storage import read_bytes, spark_url, write_bytes
+from clickpulse.storage import Storage, spark_url
 from clickpulse.windows import MinuteWindow
 from spark.report import build_report
 from spark.session import connect_session, submitted_session
@@ -81,12 +81,13 @@ def run_report_job(
         TransientError: Spark or the storage doesn't answer.
     """
     job = ReportJob(objects, inputs, completeness)
-    report = build_reports(spark, [job])[0]
-    write_report(job, report)
+    storage = Storage()
+    report = build_reports(spark, storage, [job])[0]
+    write_report(storage, job, report)
     return report
 
 
-def build_reports(spark: SparkSession, jobs: Sequence[ReportJob]) -> list[Report]:
+def build_reports(spark: SparkSession, storage: Storage, jobs: Sequence[ReportJob]) -> list[Report]:
     """The reports of several minutes, at most one of each, with one Spark query; in the order of `jobs`.
 
     Raises: as `run_report_job`.
@@ -94,7 +95,7 @@ def build_reports(spark: SparkSession, jobs: Sequence[ReportJob]) -> list[Report
     windows = [job.objects.window for job in jobs]
     summaries = summarise(spark, windows, [spark_url(job.inputs.events) for job in jobs])
     with ThreadPoolExecutor(_STORAGE_THREADS) as pool:
-        baselines = list(pool.map(read_baseline, [job.inputs.baseline for job in jobs]))
+        baselines = list(pool.map(lambda job: read_baseline(storage, job.inputs.baseline), jobs))
     return [
         build_report(
             job.objects.window,
@@ -110,9 +111,9 @@ def build_reports(spark: SparkSession, jobs: Sequence[ReportJob]) -> list[Report
     ]
 
 
-def write_report(job: ReportJob, report: Report) -> None:
+def write_report(storage: Storage, job: ReportJob, report: Report) -> None:
     """Write the report's canonical bytes where the job says. Raises `TransientError`."""
-    write_bytes(job.inputs.out, report.canonical_json())
+    storage.write(job.inputs.out, report.canonical_json())
 
 
 def main(  # noqa: PLR0917 - typer turns them into options
@@ -130,7 +131,7 @@ def main(  # noqa: PLR0917 - typer turns them into options
     """Make one minute's report."""
     objects = WindowObjects(MinuteWindow.parse(window), revision)
     inputs = _inputs(objects, events, baseline, out)
-    known = Completeness.model_validate_json(read_bytes(completeness)) if completeness else UNCHECKED
+    known = Completeness.model_validate_json(Storage().read(completeness)) if completeness else UNCHECKED
     if master or submitted:
         spark = submitted_session(master)
     else:

@@ -17,7 +17,7 @@ from clickpulse.objects import WindowObjects
 from clickpulse.reports import Report
 from clickpulse.revisions import Revision
 from clickpulse.settings import S3Settings
-from clickpulse.storage import exists, read_bytes
+from clickpulse.storage import Storage
 from clickpulse.windows import MinuteWindow
 from spark.report_job import JobInputs, ReportJob, build_reports, write_report
 
@@ -50,79 +50,83 @@ def make_reports(s3: S3Settings, revisions: Sequence[Revision], session: Callabl
         ConfigurationError: an object is missing or isn't its minute's.
         TransientError: Spark or S3 doesn't answer.
     """
+    bucket = _Bucket(s3)
     with ThreadPoolExecutor(_THREADS) as pool:
-        candidates = list(pool.map(lambda revision: _candidate(s3, revision), revisions))
+        candidates = list(pool.map(bucket.candidate, revisions))
         if not candidates:
             return []
-        reports = build_reports(session(), [candidate.job for candidate in candidates])
-        written = pool.map(lambda pair: _write(s3, *pair), zip(candidates, reports, strict=True))
+        reports = build_reports(session(), bucket.storage, [candidate.job for candidate in candidates])
+        written = pool.map(bucket.write, candidates, reports)
         return [key for key in written if key is not None]
 
 
-def _candidate(s3: S3Settings, revision: Revision) -> _Candidate:
-    if revision.scored_from is not None:
-        return _anew(s3, revision.window, revision.number, revision.scored_from, revision.reason)
-    manifest = read_manifest(s3, revision.objects)
-    if manifest.scored_from is not None:
-        candidate = _anew(s3, revision.window, revision.number, manifest.scored_from, manifest.revision_reason)
-        return replace(candidate, manifest=None)
-    return _Candidate(
-        ReportJob(
-            revision.objects,
-            JobInputs.in_bucket(revision.objects, s3.bucket),
-            manifest.completeness,
-            manifest.revision_reason,
-            _before(s3, revision.objects),
+class _Bucket:
+    """What is in the bucket of the revisions, and what is to be."""
+
+    def __init__(self, s3: S3Settings) -> None:
+        self._s3 = s3
+        self.storage = Storage(s3)
+
+    def candidate(self, revision: Revision) -> _Candidate:
+        if revision.scored_from is not None:
+            return self._anew(revision.window, revision.number, revision.scored_from, revision.reason)
+        manifest = read_manifest(self._s3, revision.objects)
+        if manifest.scored_from is not None:
+            candidate = self._anew(revision.window, revision.number, manifest.scored_from, manifest.revision_reason)
+            return replace(candidate, manifest=None)
+        return _Candidate(
+            ReportJob(
+                revision.objects,
+                JobInputs.in_bucket(revision.objects, self._s3.bucket),
+                manifest.completeness,
+                manifest.revision_reason,
+                self._before(revision.objects),
+            )
         )
-    )
 
+    def _anew(self, window: MinuteWindow, number: int, scored_from: int, reason: str | None) -> _Candidate:
+        """Score what the report of the revision `scored_from` was made of."""
+        source = self._report(WindowObjects(window, scored_from))
+        objects = WindowObjects(window, number)
+        bucket = f"s3a://{self._s3.bucket}"
+        inputs = JobInputs(
+            events=f"{bucket}/{source.inputs.events}",
+            baseline=f"{bucket}/{source.inputs.baseline}",
+            out=f"{bucket}/{objects.report}",
+            names=(source.inputs.events, source.inputs.baseline),
+        )
+        manifest = Manifest(
+            window=str(window),
+            revision=number,
+            revision_reason=reason,
+            scored_from=scored_from,
+            cutoff={part.partition: part.committed_offset for part in source.completeness.partitions},
+            completeness=source.completeness,
+        )
+        return _Candidate(ReportJob(objects, inputs, source.completeness, reason, source), manifest)
 
-def _anew(s3: S3Settings, window: MinuteWindow, number: int, scored_from: int, reason: str | None) -> _Candidate:
-    """Score what the report of the revision `scored_from` was made of."""
-    source = _report(s3, WindowObjects(window, scored_from))
-    objects = WindowObjects(window, number)
-    bucket = f"s3a://{s3.bucket}"
-    inputs = JobInputs(
-        events=f"{bucket}/{source.inputs.events}",
-        baseline=f"{bucket}/{source.inputs.baseline}",
-        out=f"{bucket}/{objects.report}",
-        names=(source.inputs.events, source.inputs.baseline),
-    )
-    manifest = Manifest(
-        window=str(window),
-        revision=number,
-        revision_reason=reason,
-        scored_from=scored_from,
-        cutoff={part.partition: part.committed_offset for part in source.completeness.partitions},
-        completeness=source.completeness,
-    )
-    return _Candidate(ReportJob(objects, inputs, source.completeness, reason, source), manifest)
+    def write(self, candidate: _Candidate, report: Report) -> str | None:
+        """Write the report, unless it says nothing new and need not be."""
+        job, manifest = candidate.job, candidate.manifest
+        if manifest is not None:
+            if job.previous is not None and report.finding() == job.previous.finding():
+                return None
+            if fix_manifest(self._s3, manifest) != manifest:
+                return None  # the number was taken meanwhile, by whoever makes that revision
+        write_report(self.storage, job, report)
+        return job.objects.report
 
-
-def _write(s3: S3Settings, candidate: _Candidate, report: Report) -> str | None:
-    """Write the report, unless it says nothing new and need not be."""
-    job, manifest = candidate.job, candidate.manifest
-    if manifest is not None:
-        if job.previous is not None and report.finding() == job.previous.finding():
+    def _before(self, objects: WindowObjects) -> Report | None:
+        """The revision before; None for the first, and where it was not kept."""
+        if objects.revision == 0:
             return None
-        if fix_manifest(s3, manifest) != manifest:
-            return None  # the number was taken meanwhile, by whoever makes that revision
-    write_report(job, report)
-    return job.objects.report
+        before = WindowObjects(objects.window, objects.revision - 1)
+        return self._report(before) if self.storage.exists(f"s3a://{self._s3.bucket}/{before.report}") else None
 
-
-def _before(s3: S3Settings, objects: WindowObjects) -> Report | None:
-    """The revision before; None for the first, and where it was not kept."""
-    if objects.revision == 0:
-        return None
-    before = WindowObjects(objects.window, objects.revision - 1)
-    return _report(s3, before) if exists(f"s3a://{s3.bucket}/{before.report}") else None
-
-
-def _report(s3: S3Settings, objects: WindowObjects) -> Report:
-    location = f"s3a://{s3.bucket}/{objects.report}"
-    content = read_bytes(location)
-    try:
-        return Report.model_validate_json(content)
-    except ValueError as error:
-        raise ConfigurationError(f"{location} is not a report: {error}") from error
+    def _report(self, objects: WindowObjects) -> Report:
+        location = f"s3a://{self._s3.bucket}/{objects.report}"
+        content = self.storage.read(location)
+        try:
+            return Report.model_validate_json(content)
+        except ValueError as error:
+            raise ConfigurationError(f"{location} is not a report: {error}") from error

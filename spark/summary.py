@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from clickpulse.errors import ConfigurationError
 from clickpulse.events import EventType
-from clickpulse.storage import read_bytes
+from clickpulse.storage import Storage
 from clickpulse.windows import MINUTE, MinuteWindow
 from spark.detection import BaselineMinute
 from spark.failures import explained
@@ -59,7 +59,7 @@ def summarise(
     return {window: _summary(found, where) for window, found in rows.items()}
 
 
-def read_baseline(location: str) -> list[BaselineMinute]:
+def read_baseline(storage: Storage, location: str) -> list[BaselineMinute]:
     """The per-minute aggregates of the recent past, a few hundred rows: read here, a Spark job would take longer.
 
     Raises:
@@ -69,7 +69,7 @@ def read_baseline(location: str) -> list[BaselineMinute]:
     import pyarrow.parquet as pq
 
     columns = ["minute", "event_type", "events", "errors", "latency_p95_ms"]
-    table = pq.read_table(io.BytesIO(read_bytes(location)), columns=columns)
+    table = pq.read_table(io.BytesIO(storage.read(location)), columns=columns)
     return [
         BaselineMinute(
             minute=row["minute"].astimezone(UTC),

@@ -5,6 +5,8 @@ The imports are inside the functions, as each service installs only the drivers 
 
 from __future__ import annotations
 
+import os
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +78,19 @@ def clickhouse_client(settings: ClickHouseSettings, *, reader: bool = False, **o
 
 
 def s3_client(settings: S3Settings, *, seconds: float | None = None) -> Minio:
-    """A client of S3; `seconds` is for an answer that comes at once or not at all, without it minio is patient."""
+    """A client of S3; `seconds` is for an answer that comes at once or not at all, without it minio is patient.
+
+    Of a patient one there is one for the same settings in a process, with the connections that it keeps.
+    """
+    return _s3_client(settings, seconds) if seconds is not None else _shared_s3_client(settings, os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _shared_s3_client(settings: S3Settings, _process: int) -> Minio:
+    return _s3_client(settings, None)
+
+
+def _s3_client(settings: S3Settings, seconds: float | None) -> Minio:
     from minio import Minio
 
     return Minio(

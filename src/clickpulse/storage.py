@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
@@ -28,33 +29,66 @@ def spark_url(location: str) -> str:
     return location if scheme else f"file://{Path(location).absolute()}"
 
 
-def read_bytes(location: str) -> bytes:
-    """The bytes of a small object or file.
+class Storage:
+    """Reads and writes at locations: `s3://bucket/key`, `s3a://bucket/key`, a `file:` URL, a path.
 
-    Raises:
-        ConfigurationError: it isn't there.
-        TransientError: S3 doesn't answer.
+    Args:
+        s3: of the buckets; read from the settings when it is needed and not given.
     """
-    if urlsplit(location).scheme in S3_SCHEMES:
-        bucket, key = _bucket_and_key(location)
-        return read_object(s3_client(S3Settings.load()), bucket, key)
-    path = _path(location)
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path} is not there") from None
 
+    def __init__(self, s3: S3Settings | None = None) -> None:
+        self._s3 = s3
 
-def exists(location: str) -> bool:
-    """Whether there is such an object or file. Raises `TransientError`, and `ConfigurationError` if S3 refuses."""
-    if urlsplit(location).scheme in S3_SCHEMES:
-        bucket, key = _bucket_and_key(location)
-        return object_exists(s3_client(S3Settings.load()), bucket, key)
-    return _path(location).exists()
+    def read(self, location: str) -> bytes:
+        """The bytes of a small object or file.
+
+        Raises:
+            ConfigurationError: it isn't there.
+            TransientError: S3 doesn't answer.
+        """
+        if urlsplit(location).scheme in S3_SCHEMES:
+            bucket, key = _bucket_and_key(location)
+            return read_object(self._client, bucket, key)
+        path = _path(location)
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            raise ConfigurationError(f"{path} is not there") from None
+
+    def exists(self, location: str) -> bool:
+        """Whether there is such an object or file. Raises as `object_exists`."""
+        if urlsplit(location).scheme in S3_SCHEMES:
+            bucket, key = _bucket_and_key(location)
+            return object_exists(self._client, bucket, key)
+        return _path(location).exists()
+
+    def write(self, location: str, content: bytes) -> None:
+        """Write a small object or file in one step; a reader sees the old content or the new, never a part.
+
+        Raises:
+            TransientError: S3 doesn't answer.
+        """
+        if urlsplit(location).scheme in S3_SCHEMES:
+            _put(self._client, *_bucket_and_key(location), content)
+            return
+        path = _path(location)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = path.with_name(f".{path.name}.unfinished")
+        unfinished.write_bytes(content)
+        unfinished.replace(path)
+
+    @cached_property
+    def _client(self) -> Minio:
+        return s3_client(self._s3 or S3Settings.load())
 
 
 def object_exists(client: Minio, bucket: str, key: str) -> bool:
-    """Whether there is such an object. Raises as `exists`."""
+    """Whether there is such an object.
+
+    Raises:
+        ConfigurationError: S3 refuses to say.
+        TransientError: it doesn't answer.
+    """
     from minio.error import S3Error
     from urllib3.exceptions import HTTPError
 
@@ -70,7 +104,7 @@ def object_exists(client: Minio, bucket: str, key: str) -> bool:
 
 
 def read_object(client: Minio, bucket: str, key: str) -> bytes:
-    """The bytes of a small object. Raises as `read_bytes`."""
+    """The bytes of a small object. Raises as `Storage.read`."""
     from minio.error import S3Error
     from urllib3.exceptions import HTTPError
 
@@ -90,30 +124,12 @@ def read_object(client: Minio, bucket: str, key: str) -> bytes:
     return content
 
 
-def write_bytes(location: str, content: bytes) -> None:
-    """Write a small object or file in one step; a reader sees the old content or the new, never a part.
-
-    Raises:
-        TransientError: S3 doesn't answer.
-    """
-    if urlsplit(location).scheme in S3_SCHEMES:
-        _put(*_bucket_and_key(location), content)
-        return
-    path = _path(location)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(path)
-
-
-def _put(bucket: str, key: str, content: bytes) -> None:
+def _put(client: Minio, bucket: str, key: str, content: bytes) -> None:
     from minio.error import S3Error
     from urllib3.exceptions import HTTPError
 
     try:
-        s3_client(S3Settings.load()).put_object(
-            bucket, key, io.BytesIO(content), len(content), content_type="application/json"
-        )
+        client.put_object(bucket, key, io.BytesIO(content), len(content), content_type="application/json")
     except (S3Error, HTTPError) as error:
         raise TransientError(f"S3 did not take s3://{bucket}/{key}: {error}") from error
 

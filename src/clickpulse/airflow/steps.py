@@ -25,6 +25,7 @@ from clickpulse.settings import (
     SinkSettings,
     SparkSettings,
 )
+from clickpulse.storage import Storage
 from clickpulse.windows import MinuteWindow
 
 _THREADS = 8
@@ -98,9 +99,10 @@ def publish(detected: Batch) -> dict[str, int]:
     """Post the reports, with the times of the steps, to the report API; how many were new there, and were not."""
     from clickpulse.publish import PublishResult, publish_reports
 
-    bucket = S3Settings.load().bucket
+    s3 = S3Settings.load()
+    storage = Storage(s3)
     with ThreadPoolExecutor(_THREADS) as pool:
-        found = pool.map(lambda revision: _report(bucket, revision), from_json(detected["revisions"]))
+        found = pool.map(lambda revision: _report(storage, s3.bucket, revision), from_json(detected["revisions"]))
     timings = Timings(**detected["timings"], published_at=datetime.now(UTC))
     reports = [report.model_copy(update={"timings": timings}) for report in found if report is not None]
     with report_writer(ReportWriterSettings.load()) as client:
@@ -108,14 +110,12 @@ def publish(detected: Batch) -> dict[str, int]:
     return {str(result): results.count(result) for result in PublishResult}
 
 
-def _report(bucket: str, revision: Revision) -> Report | None:
+def _report(storage: Storage, bucket: str, revision: Revision) -> Report | None:
     """The report in S3; None where scoring anew gave nothing new."""
-    from clickpulse.storage import exists, read_bytes
-
     location = f"s3a://{bucket}/{WindowObjects(revision.window, revision.number).report}"
-    if revision.scored_from is not None and not exists(location):
+    if revision.scored_from is not None and not storage.exists(location):
         return None
-    return Report.model_validate_json(read_bytes(location))
+    return Report.model_validate_json(storage.read(location))
 
 
 def _minute(window: str | None, data_interval_start: datetime | None) -> MinuteWindow:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from clickpulse.errors import ConfigurationError
 from clickpulse.events import EventType
 from clickpulse.reports import Completeness, PartitionProgress, Report
-from clickpulse.storage import read_bytes, spark_url, write_bytes
+from clickpulse.storage import Storage, spark_url
 from clickpulse.windows import MinuteWindow
 from spark.detection import BaselineMinute
 from spark.failures import explained
@@ -111,17 +111,17 @@ def test_locations() -> None:
 
 
 def test_files_are_written_whole_and_read_back(tmp_path: Any) -> None:
-    target = tmp_path / "deep" / "report.json"
-    write_bytes(str(target), b"one")
-    write_bytes(target.as_uri(), b"two")
-    assert read_bytes(str(target)) == b"two"
+    storage, target = Storage(), tmp_path / "deep" / "report.json"
+    storage.write(str(target), b"one")
+    storage.write(target.as_uri(), b"two")
+    assert storage.read(str(target)) == b"two"
     assert [path.name for path in target.parent.iterdir()] == ["report.json"]
     with pytest.raises(ConfigurationError, match=r"gone\.json is not there"):
-        read_bytes(str(tmp_path / "gone.json"))
+        storage.read(str(tmp_path / "gone.json"))
     with pytest.raises(ConfigurationError, match="only s3://"):
-        write_bytes("ftp://host/report.json", b"")
+        storage.write("ftp://host/report.json", b"")
     with pytest.raises(ConfigurationError, match="s3://bucket/key"):
-        read_bytes("s3://bucket")
+        storage.read("s3://bucket")
 
 
 def test_files_are_given_all_or_none() -> None:
