@@ -55,9 +55,10 @@ class ComposeModel:
         return found
 
     def needed_for(self, service: str) -> list[str]:
-        """What the service waits for, directly or not, each after what it waits for itself."""
+        """What the service has to wait for, directly or not, each after what it waits for itself."""
         order: list[str] = []
-        for name in self.services[service].get("depends_on") or ():
+        awaited = self.services[service].get("depends_on") or {}
+        for name in (name for name, dependency in awaited.items() if dependency["required"]):
             order += [one for one in (*self.needed_for(name), name) if one not in order]
         return order
 
