@@ -41,6 +41,7 @@ def measure(say: Callable[[str], None], *, minutes: int = MINUTES, each: int = E
         ClickpulseError: a report is missing, or counts otherwise than was put in.
     """
     start = datetime(1990, 1, 1, tzinfo=UTC) + timedelta(days=random.SystemRandom().randrange(7000))
+    _put_something_into_kafka()
     settings = ClickHouseSettings.load()
     with clickhouse_client(settings, send_receive_timeout=600) as client:
         parameters = {"start": start.strftime("%Y-%m-%d %H:%M:%S"), "minutes": minutes, "each": each}
@@ -61,6 +62,15 @@ def measure(say: Callable[[str], None], *, minutes: int = MINUTES, each: int = E
         Figure("backfill", "a day by the minutely DAG", one * minutes, "s", "", "from that, not run"),
         Figure("backfill", "minutely DAG / backfill", one * minutes / whole, "times", "", "same windows"),
     ]
+
+
+def _put_something_into_kafka() -> None:
+    """The day's rows have the offset 0: a cutoff above it is needed, and a fresh stack's topic is empty."""
+    subprocess.run(
+        python_module("clickpulse", "simulate", "--rate", "200", "--duration", "2", "--quiet"),
+        cwd=PROJECT_ROOT,
+        check=True,
+    )
 
 
 def _backfill(start: datetime, minutes: int) -> float:
