@@ -48,7 +48,9 @@ def assert_through_celery(airflow: CeleryAirflow, run_id: str) -> None:
     def results() -> list[tuple[Any, ...]] | None:
         found = airflow.rows(
             "SELECT ti.task_id, ti.queue, meta.status, ti.hostname FROM task_instance ti "
-            "JOIN celery_taskmeta meta ON meta.task_id = ti.external_executor_id WHERE ti.run_id = %(run)s",
+            "JOIN celery_taskmeta meta ON meta.task_id = ti.external_executor_id "
+            "WHERE ti.dag_id = %(dag)s AND ti.run_id = %(run)s",  # another DAG's run of the same moment has the same id
+            dag=DAG,
             run=run_id,
         )
         return found if [status for _, _, status, _ in found].count("SUCCESS") == len(TASKS) else None
