@@ -78,8 +78,7 @@ def _wanted(options: argparse.Namespace) -> tuple[dict[str, Build], list[str]]:
         return builds, options.images or quick
     model = ComposeModel(test_file(options.tests))
     builds |= model.builds()
-    services = [model.services[name] for name in (*model.needed_for("tests"), "tests")]
-    images = {service["image"].rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0] for service in services}
+    images = {model.image(service) for service in (*model.needed_for("tests"), "tests")}
     if pulled := {name for name in images if name not in builds or not builds[name].on_python}:
         raise SystemExit(f"error: the tests of {options.tests} need images that have to be pulled: {sorted(pulled)}")
     return builds, sorted(images | {MAKES_SECRETS})

@@ -43,16 +43,21 @@ class ComposeModel:
     def builds(self) -> dict[str, Build]:
         """How each image is built, by its name without registry and tag."""
         found = {}
-        for service in self.services.values():
-            if build := service.get("build"):
-                name, _, tag = service["image"].split("/")[-1].partition(":")
-                found[name] = Build(
-                    f"localhost/clickpulse/{name}:{tag or 'latest'}",
+        for service, described in self.services.items():
+            if build := described.get("build"):
+                tag = described["image"].rsplit("/", maxsplit=1)[-1].partition(":")[2] or "latest"
+                found[self.image(service)] = Build(
+                    f"localhost/clickpulse/{self.image(service)}:{tag}",
                     build["dockerfile"],
                     build["target"],
                     dict(build.get("args", {})),
                 )
         return found
+
+    def image(self, service: str) -> str:
+        """The name of a service's image, without registry and tag."""
+        image: str = self.services[service]["image"]
+        return image.rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
 
     def needed_for(self, service: str) -> list[str]:
         """What the service has to wait for, directly or not, each after what it waits for itself."""

@@ -53,11 +53,6 @@ class Runner:
         self._creds = folder / "env"
         self._user = model.services["kafka"]["user"]
 
-    def image(self, service: str) -> str:
-        """The name of a service's image, without registry and tag."""
-        image: str = self._model.services[service]["image"]
-        return image.rsplit("/", maxsplit=1)[-1].split(":", maxsplit=1)[0]
-
     def make_secrets(self) -> None:
         """Let the images themselves make credentials and certificates, as `docker compose run creds` does."""
         self._own(self._creds)
@@ -118,7 +113,8 @@ class Runner:
 
     @contextmanager
     def _container(self, service: str) -> Iterator[Container]:
-        container = Container(self._model.builds()[self.image(service)].image, hosts=sorted(self._model.services))
+        model = self._model
+        container = Container(model.builds()[model.image(service)].image, hosts=sorted(model.services))
         try:
             yield container
         finally:
@@ -158,7 +154,8 @@ class Runner:
 
 def run_all(images: Sequence[str], folder: Path) -> None:
     """Run all that needs no other image than `images`."""
-    runner = Runner(ComposeModel(MAIN), folder)
+    model = ComposeModel(MAIN)
+    runner = Runner(model, folder)
     for image in images:
         if image in ALONE:
             runner.check_alone(image)
@@ -166,7 +163,7 @@ def run_all(images: Sequence[str], folder: Path) -> None:
         return
     runner.make_secrets()
     for group in GROUPS:
-        if all(runner.image(service) in images for service in group):
+        if all(model.image(service) in images for service in group):
             with runner.running(group):
                 pass
     if {"airflow-submit", "s3", "spark"} <= set(images):

@@ -152,7 +152,7 @@ def test_what_was_acknowledged_outlives_a_disk_that_gets_full_at_once(numbers: S
         for number in range(ROUNDS):
             wait_for(writer.has(500 * (number + 1)), seconds=SECONDS, what="500 rows")
             fill(ballast)
-            time.sleep(FULL_SECONDS)
+            time.sleep(FULL_SECONDS)  # how long the disk is full
             ballast.unlink()
     answer = numbers.post("SELECT DISTINCT id FROM tests.numbers WHERE length(text) = 36")
     assert answer.status_code == 200, answer.text
