@@ -128,8 +128,6 @@ def celery_airflow(stack: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         "AIRFLOW_USERS": json.dumps({"admin": "Admin", VIEWER: "Viewer"}),
         "AIRFLOW_USER_PASSWORDS": json.dumps({VIEWER: VIEWERS_PASSWORD}),
     }
-    # Airflow's variables of other tests in this process are not these processes'.
-    environment = {name: value for name, value in environment.items() if name != "AIRFLOW__CORE__UNIT_TEST_MODE"}
     airflow = CeleryAirflow(environment, folder, f"postgresql://{login}")
     python = [sys.executable, "-m"]
     launch = [*python, "clickpulse.airflow.launch"]
