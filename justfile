@@ -204,6 +204,11 @@ test-service name *arguments:
     trap '"${stack[@]}" down --volumes --remove-orphans' EXIT
     "${stack[@]}" run --build --rm tests {{ arguments }}
 
+# The whole stack on this machine's Docker engine, in a copy of the project: start, networks, kills, backups, test stacks
+[group("docker")]
+test-docker *arguments:
+    ./clickpulse test docker {{ arguments }}
+
 # Check the Compose files, Dockerfiles and recipes, which needs no Docker engine
 [group("development")]
 check-deployment *arguments:

@@ -14,8 +14,8 @@ from clickpulse.service_tests import STARTS_VARIABLE
 from clickpulse.settings import home_dir, stack_env_file
 from tests.support import external, run_clickpulse
 
-collect_ignore = ["faults"]
-"""Hours of breaking things: only `clickpulse test faults` runs them."""
+collect_ignore = ["faults", "docker"]
+"""Hours of breaking things, and what needs a Docker engine: `clickpulse test faults` and `clickpulse test docker`."""
 
 START_SECONDS = 900
 """The first start on a machine downloads and builds."""

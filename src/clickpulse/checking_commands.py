@@ -17,13 +17,14 @@ _CHECKS = (("ruff", "format", "--check", "."), ("ruff", "check", "."), ("mypy",)
 
 
 class Suite(StrEnum):
-    """Which tests; all but `unit` start a stack on free ports in a temporary folder. `faults` is not part of `all`."""
+    """Which tests; all but `unit` start a stack of their own. `faults` and `docker` are not in `all`."""
 
     all = "all"
     unit = "unit"
     integration = "integration"
     e2e = "e2e"
     faults = "faults"
+    docker = "docker"
 
 
 def register(app: typer.Typer) -> None:
@@ -36,9 +37,10 @@ def run_tests(
     arguments: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[all|unit|integration|e2e|faults] [PYTEST ARGUMENTS]",
-            help="unit needs no service; the others start a stack of their own. faults breaks every part of it, takes "
-            "hours and is not in all; docs/reliability.md tells of it. The rest goes to pytest as it is.",
+            metavar="[all|unit|integration|e2e|faults|docker] [PYTEST ARGUMENTS]",
+            help="unit needs no service; the others start a stack of their own. faults breaks every part of it and "
+            "takes hours, docker starts docker-compose.yml and needs a Docker engine; neither is in all. The rest goes "
+            "to pytest as it is.",
             show_default=False,
         ),
     ] = None,

@@ -2,6 +2,10 @@
 
     sudo .venv/bin/python -m tests.images --root-files debian.tar [IMAGE…]
     sudo .venv/bin/python -m tests.images --root-files debian.tar --tests producer
+    sudo .venv/bin/python -m tests.images --root-files debian.tar --load
+
+The last gives every image to a Docker engine that can pull none, and builds those besides that stand in for what would
+be pulled; `CLICKPULSE_TEST_PREBUILT=true CLICKPULSE_TEST_STAND_INS=true clickpulse test docker` starts them.
 
 Needs root, Buildah, network for the builds, and the files of a Debian 12 with Python and pip in place of the image
 python:3.11-slim:
@@ -26,8 +30,9 @@ from pathlib import Path
 
 import typer
 
+from clickpulse.service_tests import read_table
 from clickpulse.settings import PROJECT_ROOT
-from tests.images.buildah import BASE, build, make_base, output
+from tests.images.buildah import BASE, build, load, make_base, output
 from tests.images.compose_model import Build, ComposeModel
 from tests.images.run_services import MAIN, MAKES_SECRETS, SUBMIT, run_all, run_tests, test_file
 
@@ -35,6 +40,19 @@ LONG = {"s3", "connect", "airflow-submit"}
 """Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive, and what submits to
 Spark is Airflow's image with Java.
 """
+
+_STAND_INS_FOLDER = "tests/compose/stand_ins"
+STAND_INS = {
+    f"stand-in-{target}": Build(
+        f"localhost/clickpulse/stand-in-{target}:latest",
+        f"{_STAND_INS_FOLDER}/Dockerfile",
+        target,
+        {"PYTHON_IMAGE": ""},
+        _STAND_INS_FOLDER,
+    )
+    for target in ("postgres", "redis")
+}
+"""In place of images that would have to be pulled."""
 
 
 def main() -> int:
@@ -57,8 +75,12 @@ def main() -> int:
             one = builds[name]
             began = time.monotonic()
             log = Path(folder, f"{name}.log")
-            megabytes = build(one.image, PROJECT_ROOT, one.dockerfile, one.target, one.arguments, log)
+            megabytes = build(one.image, PROJECT_ROOT / one.context, one.dockerfile, one.target, one.arguments, log)
             typer.echo(f"built {name:18} {time.monotonic() - began:5.0f} s {megabytes:7.0f} MB")
+            if options.load:
+                load(one.image)
+        if options.load:
+            return 0
         run = ["unshare", "--net", sys.executable, "-m", "tests.images", "--run", "--folder", folder]
         chosen = ["--tests", options.tests] if options.tests else wanted
         status = subprocess.call([*run, *chosen], cwd=PROJECT_ROOT)
@@ -73,6 +95,12 @@ def main() -> int:
 def _wanted(options: argparse.Namespace) -> tuple[dict[str, Build], list[str]]:
     """How every image is built, and which of them are asked for."""
     builds = ComposeModel(*SUBMIT).builds() | ComposeModel(MAIN).builds()
+    if options.load:
+        builds |= STAND_INS
+        for service in read_table():
+            builds |= ComposeModel(test_file(service)).builds()
+        every = sorted(name for name, one in builds.items() if one.on_python and name != "airflow-submit")
+        return builds, options.images or every
     if not options.tests:
         quick = sorted(name for name, one in builds.items() if one.on_python and name not in LONG)
         return builds, options.images or quick
@@ -92,6 +120,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--root-files", type=Path, help="tar archive of a Debian 12 with Python 3.11 and pip")
     parser.add_argument("--certificates", type=Path, help="PEM file that builds trust, behind a proxy with its own CA")
     parser.add_argument("--tests", metavar="SERVICE", help="instead: this service's tests in their container")
+    parser.add_argument("--load", action="store_true", help="instead of running them: give the images to Docker")
     parser.add_argument("--keep", action="store_true", help="keep the images")
     parser.add_argument("--run", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)

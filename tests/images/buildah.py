@@ -11,9 +11,11 @@ import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import psutil
 
+_LOCAL = "localhost/"
 BASE = "localhost/clickpulse-base"
 _POLL_SECONDS = 0.5
 _RUN_SECONDS = 180
@@ -66,6 +68,15 @@ def build(image: str, context: Path, dockerfile: str, target: str, arguments: Ma
     if done.returncode:
         raise RuntimeError(f"{image} was not built; the end of what Buildah said:\n{log.read_text()[-3000:]}")
     return size(image)
+
+
+def load(image: str) -> None:
+    """Give an image to the Docker engine, by the name that Compose knows it by, and keep it no longer here."""
+    with TemporaryDirectory(prefix="clickpulse-image-") as folder:
+        archive = Path(folder, "image.tar")
+        output("buildah", "push", "--quiet", image, f"docker-archive:{archive}:docker.io/{image.removeprefix(_LOCAL)}")
+        output("docker", "load", "--quiet", "--input", archive)
+    output("buildah", "rmi", "--force", image)
 
 
 def size(image: str) -> float:

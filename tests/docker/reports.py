@@ -1,0 +1,47 @@
+"""The report API as published on this machine, asked by a reader."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from tests.docker.deployment import Deployment
+from tests.support import wait_for
+
+REPORT_SECONDS = 180
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Reports as JSON."""
+
+    api: httpx.Client
+
+    @classmethod
+    def published_by(cls, deployment: Deployment) -> Reports:
+        token = deployment.secret("report_api_reader", "REPORT_API_READ_TOKEN")
+        address = f"http://127.0.0.1:{deployment.variables['REPORT_API_PUBLISHED_PORT']}"
+        return cls(httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=10))
+
+    def of(self, window: object) -> dict[str, Any] | None:
+        """The report of a minute, where there is one."""
+        answer = self.api.get(f"/api/v1/reports/{window}")
+        return answer.json() if answer.is_success else None
+
+    def newest(self) -> list[dict[str, Any]]:
+        """The newest reports, newest first."""
+        found: list[dict[str, Any]] = (
+            self.api.get("/api/v1/reports", params={"limit": 50}).raise_for_status().json()["items"]
+        )
+        return found
+
+    def await_complete(self, window: object) -> dict[str, Any]:
+        """The minute's report, as soon as it has every event."""
+
+        def complete() -> dict[str, Any] | None:
+            found = self.of(window)
+            return found if found and found["complete"] else None
+
+        return wait_for(complete, seconds=REPORT_SECONDS, what=f"the complete report of {window}")
