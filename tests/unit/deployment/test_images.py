@@ -7,7 +7,6 @@ import re
 import subprocess
 import sysconfig
 import tomllib
-import tomllib
 from pathlib import Path
 
 import pytest
