@@ -21,6 +21,7 @@ USER = 1000
 """Who owns the copy where the tests run as root, as no container runs as root."""
 
 STAND_INS = "tests/compose/stand_ins/docker-compose.yml"
+STAND_INS_TLS = "tests/compose/stand_ins/docker-compose.tls.yml"
 STAND_IN_IMAGES = {
     "POSTGRES_IMAGE": "clickpulse/stand-in-postgres:latest",
     "REDIS_IMAGE": "clickpulse/stand-in-redis:latest",

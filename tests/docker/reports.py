@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,10 +21,12 @@ class Reports:
     api: httpx.Client
 
     @classmethod
-    def published_by(cls, deployment: Deployment) -> Reports:
+    def published_by(cls, deployment: Deployment, *, scheme: str = "http") -> Reports:
         token = deployment.secret("report_api_reader", "REPORT_API_READ_TOKEN")
-        address = f"http://127.0.0.1:{deployment.variables['REPORT_API_PUBLISHED_PORT']}"
-        return cls(httpx.Client(base_url=address, headers={"Authorization": f"Bearer {token}"}, timeout=10))
+        address = f"{scheme}://127.0.0.1:{deployment.variables['REPORT_API_PUBLISHED_PORT']}"
+        trusted = ssl.create_default_context(cafile=deployment.folder / "env" / "certs" / "ca.crt")
+        headers = {"Authorization": f"Bearer {token}"}
+        return cls(httpx.Client(base_url=address, headers=headers, timeout=10, verify=trusted))
 
     def of(self, window: object) -> dict[str, Any] | None:
         """The report of a minute, where there is one."""

@@ -34,7 +34,7 @@ from clickpulse.service_tests import read_table
 from clickpulse.settings import PROJECT_ROOT
 from tests.images.buildah import BASE, build, load, make_base, output
 from tests.images.compose_model import Build, ComposeModel
-from tests.images.run_services import MAIN, MAKES_SECRETS, SUBMIT, run_all, run_tests, test_file
+from tests.images.run_services import EMBEDDED_SINK, MAIN, MAKES_SECRETS, SUBMIT, run_all, run_tests, test_file
 
 LONG = {"s3", "connect", "airflow-submit"}
 """Built only by name: MinIO is compiled for some minutes, Connect needs the connector's archive, and what submits to
@@ -99,8 +99,8 @@ def _wanted(options: argparse.Namespace) -> tuple[dict[str, Build], list[str]]:
         builds |= STAND_INS
         for service in read_table():
             builds |= ComposeModel(test_file(service)).builds()
-        every = sorted(name for name, one in builds.items() if one.on_python and name != "airflow-submit")
-        return builds, options.images or every
+        builds = ComposeModel(*EMBEDDED_SINK).builds() | builds
+        return builds, options.images or sorted(name for name, one in builds.items() if one.on_python)
     if not options.tests:
         quick = sorted(name for name, one in builds.items() if one.on_python and name not in LONG)
         return builds, options.images or quick

@@ -17,6 +17,7 @@ _TESTS_SECONDS = 1200
 
 MAIN = "docker-compose.yml"
 SUBMIT = (MAIN, "docker-compose.submit.yml")
+EMBEDDED_SINK = (MAIN, "docker-compose.embedded-sink.yml")
 MAKES_SECRETS = "producer"
 """The image that makes credentials and certificates."""
 
