@@ -28,7 +28,9 @@ GROUPS = (
     ("s3", "s3-setup", "spark-master", "spark-worker", "spark-connect", "spark-setup"),
     ("dashboard",),
 )
-"""Run one after another, as all share one network and some of Spark's ports are others' as well."""
+"""Run one after another, as all share one network and some of Spark's ports are others' as well; a group that is a part
+of another only where that one can't run.
+"""
 
 SUBMITTING = ("s3", "spark-master", "spark-worker")
 """What a worker that submits needs; the minute is there from the group with `spark-setup` before."""
@@ -163,8 +165,9 @@ def run_all(images: Sequence[str], folder: Path) -> None:
     if MAKES_SECRETS not in images:
         return
     runner.make_secrets()
+    able = [set(group) for group in GROUPS if all(model.image(service) in images for service in group)]
     for group in GROUPS:
-        if all(model.image(service) in images for service in group):
+        if set(group) in able and not any(set(group) < other for other in able):
             with runner.running(group):
                 pass
     if {"airflow-submit", "s3", "spark"} <= set(images):
