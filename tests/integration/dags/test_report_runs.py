@@ -7,7 +7,6 @@ import json
 import random
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from clickpulse.settings import (
     S3Settings,
     creds_dir,
 )
-from clickpulse.windows import MinuteWindow
+from clickpulse.windows import MinuteWindow, minutes_between
 from tests.support import wait_for
 
 DAG = "minutely_report"
@@ -122,7 +121,7 @@ def test_a_minute_without_events_says_so(airflow: httpx.Client, window: MinuteWi
     assert {stats["events"] for stats in report["by_event_type"].values()} == {0}
 
 
-def test_scheduled_runs_cover_each_minute_once(airflow: httpx.Client) -> None:
+def test_a_minute_has_one_scheduled_run_at_most_and_a_report_in_any_case(airflow: httpx.Client) -> None:
     def two_runs() -> list[dict[str, Any]] | None:
         query = {"run_type": "scheduled", "order_by": "-run_after", "limit": 20}
         runs: list[dict[str, Any]] = airflow.get(f"/api/v2/dags/{DAG}/dagRuns", params=query).json()["dag_runs"]
@@ -132,4 +131,10 @@ def test_scheduled_runs_cover_each_minute_once(airflow: httpx.Client) -> None:
     starts = sorted(datetime.fromisoformat(found["data_interval_start"]) for found in runs)
     ends = sorted(datetime.fromisoformat(found["data_interval_end"]) for found in runs)
     assert [end - start for start, end in zip(starts, ends, strict=True)] == [timedelta(minutes=1)] * len(runs)
-    assert all(later - earlier == timedelta(minutes=1) for earlier, later in pairwise(starts))
+    assert len(set(starts)) == len(starts)
+
+    # A minute at whose end Airflow was away has no run of this DAG: `report_revisions` makes its report.
+    with report_reader(ReportReaderSettings.load()) as api:
+        for minute in minutes_between(MinuteWindow(starts[0]), MinuteWindow(starts[-1])):
+            path = f"/api/v1/reports/{minute}"
+            wait_for(lambda path=path: api.get(path).is_success, seconds=RUN_SECONDS, what=f"the report of {minute}")
