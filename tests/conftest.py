@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from clickpulse.service_tests import STARTS_VARIABLE
 from clickpulse.settings import home_dir, stack_env_file
@@ -16,6 +17,10 @@ from tests.support import external, run_clickpulse
 
 collect_ignore = ["faults", "docker"]
 """Hours of breaking things, and what needs a Docker engine: `clickpulse test faults` and `clickpulse test docker`."""
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
+"""How fast the machine is decides about no test."""
 
 START_SECONDS = 900
 """The first start on a machine downloads and builds."""
