@@ -201,7 +201,7 @@ test-service name *arguments:
     #!/usr/bin/env bash
     set -euo pipefail
     stack=(docker compose --file "tests/docker-compose.test.{{ name }}.yml")
-    trap '"${stack[@]}" down --volumes --remove-orphans' EXIT
+    trap '"${stack[@]}" down --volumes --remove-orphans --timeout 20' EXIT
     "${stack[@]}" run --build --rm tests {{ arguments }}
 
 # The whole stack on this machine's Docker engine, in a copy of the project: start, networks, kills, backups, test stacks

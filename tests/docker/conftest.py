@@ -93,7 +93,7 @@ def deployment(server: Deployment) -> Iterator[Deployment]:
         wait_for(lambda: all_well(server), seconds=START_SECONDS, what="every container to be healthy")
         yield server
     finally:
-        server.try_compose("down", "--volumes", "--remove-orphans", seconds=300)
+        server.try_compose("down", "--volumes", "--remove-orphans", "--timeout=20", seconds=300)
 
 
 def all_well(server: Deployment) -> bool:

@@ -11,7 +11,8 @@ import httpx
 from tests.docker.deployment import Deployment
 from tests.support import wait_for
 
-REPORT_SECONDS = 180
+REPORT_SECONDS = 480
+"""A run by `spark-submit` takes minutes where two cores do everything."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ def stack(server: Deployment, name: str, stand_ins: list[str]) -> Iterator[tuple
     try:
         yield chosen
     finally:
-        server.try_compose(*chosen, "down", "--volumes", "--remove-orphans", seconds=300)
+        server.try_compose(*chosen, "down", "--volumes", "--remove-orphans", "--timeout=20", seconds=300)
 
 
 def run_tests(server: Deployment, chosen: tuple[str, ...], *arguments: str) -> Done:

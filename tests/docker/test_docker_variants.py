@@ -65,7 +65,7 @@ def cluster(server: Deployment) -> Iterator[Deployment]:
     try:
         yield cluster
     finally:
-        cluster.try_compose("down", "--volumes", "--remove-orphans", seconds=300)
+        cluster.try_compose("down", "--volumes", "--remove-orphans", "--timeout=20", seconds=300)
 
 
 @pytest.mark.parametrize("stopped", KAFKA)
