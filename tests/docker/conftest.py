@@ -21,7 +21,15 @@ from tests.support import free_port, wait_for
 
 START_SECONDS = 900
 BUILD_SECONDS = 3600
+TEST_SECONDS = 2400
+"""Longest for one test: a service's stack starts, runs its tests and ends within it."""
+
 PORTS = ("REPORT_API", "DASHBOARD", "AIRFLOW", "KAFKA_UI", "GRAFANA")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def asked_for(name: str) -> bool:
