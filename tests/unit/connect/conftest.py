@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,13 @@ from connect.sink.batch import Batch
 from connect.sink.writer import InsertRefusedError
 
 HEAD = b"\x00\x00\x00\x00\x01"
+
+
+@pytest.fixture(autouse=True)
+def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which sink is chosen, and from which archive, is a test's own matter, also where the stack has been told."""
+    for name in [name for name in os.environ if name == "SINK" or name.startswith("CONNECT_SINK_")]:
+        monkeypatch.delenv(name)
 
 
 @dataclass(frozen=True)
