@@ -13,6 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
+
 from clickpulse.settings import PROJECT_ROOT, KafkaSettings
 from clickpulse.windows import MinuteWindow
 
@@ -32,6 +34,12 @@ def run_clickpulse(*arguments: str, timeout: float = 120) -> str:
     done = subprocess.run(command, cwd=PROJECT_ROOT, capture_output=True, text=True, timeout=timeout, check=False)
     assert done.returncode == 0, f"{' '.join(arguments)}: status {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def forget_settings(patch: pytest.MonkeyPatch, *starts: str) -> None:
+    """Take away the variables whose names start so: a unit test has settings of its own, also in a container."""
+    for name in [name for name in os.environ if name.startswith(starts)]:
+        patch.delenv(name)
 
 
 def free_port() -> int:

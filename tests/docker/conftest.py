@@ -97,16 +97,20 @@ def server(project: Path, operators_variables: dict[str, str], stand_ins: list[s
 def deployment(server: Deployment) -> Iterator[Deployment]:
     """The whole stack, after `docker compose up -d`."""
     try:
-        server.compose("up", "--detach", seconds=START_SECONDS)
-        wait_for(lambda: all_well(server), seconds=START_SECONDS, what="every container to be healthy")
+        start(server)
         yield server
     finally:
         server.try_compose("down", "--volumes", "--remove-orphans", "--timeout=20", seconds=300)
 
 
-def all_well(server: Deployment) -> bool:
-    """Whether nothing is still starting."""
-    return not any("starting" in states for states in server.states().values())
+def start(server: Deployment, *options: str) -> None:
+    """`docker compose up -d`, until nothing is still starting."""
+    server.compose("up", "--detach", *options, seconds=START_SECONDS)
+
+    def settled() -> bool:
+        return not any("starting" in states for states in server.states().values())
+
+    wait_for(settled, seconds=START_SECONDS, what="every container to be healthy")
 
 
 @pytest.fixture(scope="session")

@@ -8,18 +8,13 @@ from typing import Any
 
 import pytest
 
-from tests.docker.conftest import START_SECONDS, all_well
+from tests.docker.conftest import START_SECONDS, start
 from tests.docker.deployment import COMPOSE, Deployment
 from tests.docker.reports import Reports
 from tests.support import wait_for
 
 PARTS = ("registry", "s3")
 DATABASES = ("reports", "airflow")
-
-
-def start(deployment: Deployment) -> None:
-    deployment.compose("up", "--detach", seconds=START_SECONDS)
-    wait_for(lambda: all_well(deployment), seconds=START_SECONDS, what="every container to be healthy")
 
 
 def schemas(deployment: Deployment) -> str:

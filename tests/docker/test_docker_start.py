@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.docker.deployment import Deployment
 
 
-def once(deployment: Deployment) -> set[str]:
+def once(services: dict[str, Any]) -> set[str]:
     """The services that run once."""
-    return {name for name, service in deployment.model()["services"].items() if service.get("restart") == "no"}
+    return {name for name, service in services.items() if service.get("restart") == "no"}
 
 
 def test_every_service_is_healthy_and_every_set_up_has_ended_well(deployment: Deployment) -> None:
     services = deployment.model()["services"]
-    expected = {name: {"exited 0"} if name in once(deployment) else {"healthy"} for name in services}
+    set_ups = once(services)
+    expected = {name: {"exited 0"} if name in set_ups else {"healthy"} for name in services}
     assert deployment.states() == expected
 
 
@@ -26,5 +29,5 @@ def test_starting_again_runs_the_set_ups_again_and_replaces_nothing(deployment: 
         for container in after.values()
         if container.details["State"]["StartedAt"] != before[container.id].details["State"]["StartedAt"]
     }
-    assert ran_again == once(deployment)
+    assert ran_again == once(deployment.model()["services"])
     assert {container.state for container in after.values() if container.service in ran_again} == {"exited 0"}

@@ -9,7 +9,7 @@ import pytest
 
 from clickpulse.windows import MinuteWindow
 from tests.docker.accounts import account
-from tests.docker.conftest import START_SECONDS, all_well
+from tests.docker.conftest import START_SECONDS, start
 from tests.docker.deployment import STAND_INS, STAND_INS_TLS, Deployment
 from tests.docker.reports import Reports
 from tests.docker.simulation import DURATION_SECONDS, RATE, sent_so_far, simulation
@@ -18,18 +18,13 @@ from tests.support import wait_for, wait_for_a_minute_of_its_own
 KAFKA = ("kafka", "kafka-2", "kafka-3")
 
 
-def start(deployment: Deployment) -> None:
-    deployment.compose("up", "--detach", "--remove-orphans", seconds=START_SECONDS)
-    wait_for(lambda: all_well(deployment), seconds=START_SECONDS, what="every container to be healthy")
-
-
 @pytest.fixture
 def restored(deployment: Deployment) -> Iterator[None]:
     """The plain start again, afterwards."""
     files = deployment.variables["COMPOSE_FILE"]
     yield
     deployment.write_variables(COMPOSE_FILE=files)
-    start(deployment)
+    start(deployment, "--remove-orphans")
 
 
 @pytest.mark.parametrize("variant", ["embedded-sink", "submit", "tls"])
@@ -41,7 +36,7 @@ def test_a_variant_reports_what_kafka_has(
     if variant == "tls" and STAND_INS in files:
         files.append(STAND_INS_TLS)
     deployment.write_variables(COMPOSE_FILE=":".join(files))
-    start(deployment)
+    start(deployment, "--remove-orphans")
     states = deployment.states()
     assert all(found <= {"healthy", "exited 0"} for found in states.values()), states
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +12,7 @@ from clickpulse.dead_letters import DeadLetter
 from clickpulse.errors import TransientError
 from connect.sink.batch import Batch
 from connect.sink.writer import InsertRefusedError
+from tests.support import forget_settings
 
 HEAD = b"\x00\x00\x00\x00\x01"
 
@@ -20,8 +20,8 @@ HEAD = b"\x00\x00\x00\x00\x01"
 @pytest.fixture(autouse=True)
 def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Which sink is chosen, and from which archive, is a test's own matter, also where the stack has been told."""
-    for name in [name for name in os.environ if name == "SINK" or name.startswith("CONNECT_SINK_")]:
-        monkeypatch.delenv(name)
+    monkeypatch.delenv("SINK", raising=False)
+    forget_settings(monkeypatch, "CONNECT_SINK_")
 
 
 @dataclass(frozen=True)

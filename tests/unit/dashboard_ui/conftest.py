@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 from clickpulse.accounting.record import AccountedMinute, Finding
 from clickpulse.events import EventType
 from clickpulse.stored_reports import StoredReport
+from tests.support import forget_settings
 
 START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 
@@ -19,8 +19,7 @@ START = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def no_settings_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the page listens is a test's own matter, also in a container that has settings for others."""
-    for name in [name for name in os.environ if name.startswith("DASHBOARD_")]:
-        monkeypatch.delenv(name)
+    forget_settings(monkeypatch, "DASHBOARD_")
 
 
 def stats(events: int, errors: int = 0, p95: float = 200.0) -> dict[str, Any]:
